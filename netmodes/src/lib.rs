@@ -1,0 +1,2 @@
+//! netmodes.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! rootfs-tools.
+#![forbid(unsafe_code)]
