@@ -1,2 +1,3 @@
 //! netmodes.
 #![forbid(unsafe_code)]
+pub mod names;

@@ -1,0 +1,195 @@
+//! Names as files, so that nobody has to be asked.
+//!
+//! ```text
+//!   <network state dir>/
+//!     names/web/<container>          "172.18.0.2\n"     addresses, one a line
+//!     names/.<container>             a file being written (no name begins with a dot)
+//!     pointers/172.18.0.2/<container>  "web\n"          the first name published for it: the PTR target
+//! ```
+//!
+//! A file becomes visible by one rename and is never changed in place: a reader sees the old addresses or the new ones,
+//! never half of them. Owners do not know each other: each adds and removes only its own files, and an owner counts only
+//! while `alive` says so; thus a crash leaves files that nobody believes, until [`withdraw_all`] removes them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::grammar::{folded, is_name};
+
+/// Whether the container of this id is running now.
+pub type Alive<'a> = &'a dyn Fn(&str) -> bool;
+
+/// Times that a vanishing directory is made again before giving up: each loss means that another owner left just then.
+const ATTEMPTS: usize = 64;
+
+/// Publishes `addresses` of `container` under `name` in the network whose state directory is `dir`.
+///
+/// Replaces what the same container had published under that name. The first name published for an address is what a
+/// reverse query will be told.
+///
+/// # Errors
+/// `name` or `container` is not a name, or a file cannot be written.
+pub fn publish(dir: &Path, name: &str, container: &str, addresses: &[IpAddr]) -> Result<(), Error> {
+    let (name, container) = (folded(name)?, checked(container)?);
+    let names = dir.join("names");
+    let lines: String = addresses.iter().map(|a| format!("{a}\n")).collect();
+    place(&names, &name, container, &lines)?;
+    for address in addresses {
+        let pointers = dir.join("pointers");
+        if !pointers.join(address.to_string()).join(container).exists() {
+            place(&pointers, &address.to_string(), container, &format!("{name}\n"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes `names` of `container` back. Names that are not there are forgiven.
+///
+/// # Errors
+/// A name is no name, or a file cannot be removed.
+pub fn withdraw<N: AsRef<str>>(dir: &Path, names: &[N], container: &str) -> Result<(), Error> {
+    let container = checked(container)?;
+    let names = names.iter().map(|n| folded(n.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let mut addresses = BTreeSet::new();
+    for name in &names {
+        let owners = dir.join("names").join(name);
+        addresses.extend(addresses_in(&owners.join(container)).map_err(on("read", &owners))?);
+        remove(&owners, container)?;
+    }
+    for address in addresses {
+        let owners = dir.join("pointers").join(address.to_string());
+        if pointer_in(&owners.join(container)).map_err(on("read", &owners))?.is_some_and(|n| names.contains(&n)) {
+            remove(&owners, container)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes back every name of `container`: for the next command after a crash, which does not know the names.
+/// Reads the whole registry of the network.
+///
+/// # Errors
+/// A directory cannot be read or a file cannot be removed.
+pub fn withdraw_all(dir: &Path, container: &str) -> Result<(), Error> {
+    let container = checked(container)?;
+    for kind in ["names", "pointers"] {
+        let all = dir.join(kind);
+        for key in entries(&all).map_err(on("read", &all))? {
+            remove(&all.join(key), container)?;
+        }
+        forgive(fs::remove_file(draft(&all, container))).map_err(on("remove", &draft(&all, container)))?;
+    }
+    Ok(())
+}
+
+/// The addresses of every living owner of `name`; empty when nobody has it.
+///
+/// # Errors
+/// The directory is there and cannot be read (a word that is not a name is no error: nobody has it).
+pub fn lookup(dir: &Path, name: &str, alive: Alive) -> io::Result<Vec<IpAddr>> {
+    let Ok(name) = folded(name) else { return Ok(Vec::new()) };
+    let owners = dir.join("names").join(name);
+    let mut found = Vec::new();
+    for owner in entries(&owners)? {
+        if alive(&owner) {
+            found.extend(addresses_in(&owners.join(&owner))?);
+        }
+    }
+    Ok(found)
+}
+
+/// The first name of the living container that holds `address`, for a PTR record.
+///
+/// # Errors
+/// The directory is there and cannot be read.
+pub fn reverse(dir: &Path, address: IpAddr, alive: Alive) -> io::Result<Option<String>> {
+    let owners = dir.join("pointers").join(address.to_string());
+    for owner in entries(&owners)? {
+        if alive(&owner)
+            && let Some(name) = pointer_in(&owners.join(&owner))?
+        {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn checked(container: &str) -> Result<&str, Error> {
+    folded(container).map(|_| container)
+}
+
+fn draft(parent: &Path, container: &str) -> PathBuf {
+    parent.join(format!(".{container}"))
+}
+
+/// Makes `<parent>/<key>/<container>` hold `text`, by a draft beside and one rename. No fsync: it dies with the kernel.
+fn place(parent: &Path, key: &str, container: &str, text: &str) -> Result<(), Error> {
+    let (draft, owners) = (draft(parent, container), parent.join(key));
+    let target = owners.join(container);
+    for _ in 0..ATTEMPTS {
+        fs::create_dir_all(&owners).map_err(on("make directory", &owners))?;
+        fs::write(&draft, text).map_err(on("write", &draft))?;
+        match fs::rename(&draft, &target) {
+            // Between our mkdir and our rename another owner left and took the empty directory along.
+            Err(lost) if lost.kind() == ErrorKind::NotFound => continue,
+            done => return done.map_err(on("write", &target)),
+        }
+    }
+    Err(on("write", &target)(io::Error::other("its directory vanished again and again")))
+}
+
+/// Removes the file of `container` and, when it was the last one, the directory.
+fn remove(owners: &Path, container: &str) -> Result<(), Error> {
+    let file = owners.join(container);
+    forgive(fs::remove_file(&file)).map_err(on("remove", &file))?;
+    match fs::remove_dir(owners) {
+        // rmdir(2) refuses a directory with other owners in it, which is the check that we want, without a race.
+        Err(kept) if kept.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+        done => forgive(done).map_err(on("remove", owners)),
+    }
+}
+
+/// Names in a directory; none when it is not there. Drafts are passed over.
+fn entries(dir: &Path) -> io::Result<Vec<String>> {
+    let read = match fs::read_dir(dir) {
+        Err(absent) if absent.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read?,
+    };
+    let mut names = Vec::new();
+    for entry in read {
+        names.extend(entry?.file_name().into_string().ok().filter(|n| !n.starts_with('.')));
+    }
+    Ok(names)
+}
+
+fn addresses_in(file: &Path) -> io::Result<Vec<IpAddr>> {
+    Ok(text_of(file)?.lines().filter_map(|line| line.parse().ok()).collect())
+}
+
+fn pointer_in(file: &Path) -> io::Result<Option<String>> {
+    Ok(text_of(file)?.lines().next().filter(|name| is_name(name)).map(str::to_owned))
+}
+
+/// The text of a file; empty when its owner has just withdrawn it.
+fn text_of(file: &Path) -> io::Result<String> {
+    match fs::read_to_string(file) {
+        Err(absent) if absent.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    }
+}
+
+fn forgive(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(absent) if absent.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+fn on(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { action, path, source }
+}
