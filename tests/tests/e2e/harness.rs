@@ -1,0 +1,85 @@
+//! The private host itself: it must isolate, and its leak check must see each kind of leak.
+//!
+//! ```text
+//!   leak          made by                  seen in section
+//!   link, route   ip link add              link, address, route
+//!   rule          nft add table            nft
+//!   mount         mount -t tmpfs           mount
+//!   process       a daemon                 process
+//!   state         a file in PONTOON_STATE  state
+//! ```
+
+use pontoon_tests::host::{BEYOND, NEIGHBOUR, OWN};
+use pontoon_tests::{Host, Snapshot, Terminal};
+
+#[test]
+fn root_host_reaches_its_neighbour_and_beyond() {
+    let host = Host::new();
+    for address in [NEIGHBOUR, BEYOND, OWN, "127.0.0.1"] {
+        host.sh(&format!("ping -c 1 -W 2 {address}")).ok();
+    }
+    host.lan(&format!("ping -c 1 -W 2 {OWN}")).ok();
+    assert_eq!(host.sh("cat /etc/resolv.conf").ok(), format!("nameserver {NEIGHBOUR}\nsearch example.test"));
+    let links = host.sh("ls /sys/class/net | sort | xargs").ok();
+    assert_eq!(links, "lo uplink", "/sys shows the private host");
+    assert_eq!(host.processes(), [], "a pid namespace of its own");
+}
+
+/// Section of the snapshot, how the leak is made, how it is mended.
+const LEAKS: &[(&str, &str, &str)] = &[
+    ("link", "ip link add leak type veth peer name kael", "ip link del leak"),
+    ("address", "ip address add 192.0.2.7/32 dev lo", "ip address del 192.0.2.7/32 dev lo"),
+    ("route", "ip route add 192.0.2.0/24 via 203.0.113.1", "ip route del 192.0.2.0/24"),
+    ("nft", "nft add table inet leak", "nft delete table inet leak"),
+    ("mount", "mkdir /run/test/m; mount -t tmpfs leak /run/test/m", "umount /run/test/m"),
+    ("process", "setsid sleep 1000 >/dev/null 2>&1 &", "pkill -x sleep -n"),
+    ("state", "mkdir -p /run/pontoon/containers/x", "rm -r /run/pontoon"),
+    ("netns", "touch /run/netns/leak", "rm /run/netns/leak"),
+    ("listener", "busybox nc -l -p 4711 >/dev/null 2>&1 & until ss -Htln | grep -q 4711; do :; done", "pkill busybox"),
+    ("sysctl", "sysctl -qw net.ipv4.ip_forward=1", "sysctl -qw net.ipv4.ip_forward=0"),
+];
+
+#[test]
+fn root_leak_check_sees_each_kind_of_leak() {
+    let host = Host::new();
+    let before = Snapshot::take(&host);
+    for (section, make, unmake) in LEAKS {
+        host.sh(make).ok();
+        let difference = before.difference(&Snapshot::take(&host));
+        let seen = difference.iter().any(|line| line.starts_with(&format!("+ {section} ")));
+        host.sh(unmake).ok();
+        assert!(seen, "`{make}` is not seen in section {section}:\n{}", difference.join("\n"));
+    }
+    // The host's drop asserts that after mending there is no difference.
+}
+
+#[test]
+fn root_leak_check_sees_cgroups() {
+    let host = Host::new();
+    let freezer = std::path::Path::new("/sys/fs/cgroup/freezer");
+    let top = if freezer.exists() { freezer } else { std::path::Path::new("/sys/fs/cgroup") };
+    let leaf = top.join(&host.cgroup_parent).join("leak");
+    std::fs::create_dir_all(&leaf).expect("cgroup");
+    assert!(host.cgroups().contains(&leaf));
+    std::fs::remove_dir(&leaf).expect("rmdir");
+    std::fs::remove_dir(leaf.parent().expect("parent")).expect("rmdir");
+}
+
+#[test]
+fn root_terminal_is_a_real_one() {
+    let host = Host::new();
+    let mut terminal = Terminal::open(
+        &host,
+        "tty; stty size; trap 'echo size now $(stty size)' WINCH; while read line; do echo got:$line; done",
+    );
+    terminal.expect("/dev/pts/");
+    terminal.expect("24 80");
+    terminal.type_("hello\r");
+    terminal.expect("got:hello");
+    terminal.resize(100, 30);
+    terminal.type_("again\r");
+    terminal.expect("size now 30 100");
+    terminal.type_("\x03");
+    let (code, _) = terminal.wait();
+    assert_eq!(code, 130);
+}
