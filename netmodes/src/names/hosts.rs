@@ -107,7 +107,9 @@ fn append(text: &mut String, extra: &[ExtraHost], gateway: &[IpAddr]) -> Result<
 
 fn line(text: &mut String, address: IpAddr, names: &[String]) -> Result<(), Error> {
     if let Some(bad) = names.iter().find(|name| !is_word(name)) {
-        return Err(Error::Invalid(format!("{bad:?} cannot stand in /etc/hosts: a name has no blanks and no newlines")));
+        return Err(Error::Invalid(format!(
+            "{bad:?} cannot stand in /etc/hosts: a name has no blanks and no newlines"
+        )));
     }
     writeln!(text, "{address}\t{}", names.join(" ")).map_err(|_| Error::Invalid("out of memory".into()))
 }

@@ -280,11 +280,8 @@ fn trailer(host: &HostFile, kind: &str, notes: &[String], by: &Overrides, ndots:
     if !host.parts.invalid.is_empty() {
         text += &format!("# Invalid nameservers: [{}]\n", host.parts.invalid.join(" "));
     }
-    let named = [
-        ("nameservers", by.servers.is_empty()),
-        ("search", by.search.is_empty()),
-        ("options", by.options.is_empty()),
-    ];
+    let named =
+        [("nameservers", by.servers.is_empty()), ("search", by.search.is_empty()), ("options", by.options.is_empty())];
     let replaced: Vec<&str> = named.iter().filter(|(_, untouched)| !untouched).map(|(name, _)| *name).collect();
     text += &format!("# Overrides: [{}]\n", replaced.join(" "));
     text + &ndots.map(|from| format!("# Option ndots from: {from}\n")).unwrap_or_default()
