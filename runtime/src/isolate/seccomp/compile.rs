@@ -22,7 +22,8 @@ use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSyscall,
 };
 
-use super::argument::{AT_LEAST, EQUAL, JUMP, LOAD, RETURN, plain, rule};
+use super::argument::{AT_LEAST, EQUAL, LOAD, plain, rule};
+use super::program::{Label, Program};
 use super::syscalls::{Abi, Numbers};
 use crate::sys::seccomp::{self, Instruction};
 
@@ -48,8 +49,10 @@ pub fn compile(profile: &LinuxSeccomp) -> Result<Vec<Instruction>> {
     };
     let default = verdict(profile.default_action(), profile.default_errno_ret())?;
     let rules = rules(profile.syscalls().as_deref().unwrap_or_default(), default)?;
-    let mut program = vec![plain(LOAD, OFFSET_ARCH)];
-    program.extend(by_architecture(&architectures(native, profile), &rules, default)?);
+    let mut program = Program::default();
+    let start = by_architecture(&mut program, &architectures(native, profile), &rules, default)?;
+    program.before(start, &[plain(LOAD, OFFSET_ARCH)]);
+    let program = program.finish();
     if program.len() > MAX_INSTRUCTIONS {
         bail!("seccomp: the profile needs {} BPF instructions, the kernel takes {MAX_INSTRUCTIONS}", program.len());
     }
@@ -94,7 +97,7 @@ pub fn verdict(action: Action, errno: Option<u32>) -> Result<u32> {
 
 /// One OCI rule with its action as the kernel's number, and its conditions as alternatives of which one must hold.
 struct Rule<'a> {
-    names: &'a [String],
+    names: Vec<Numbers>,
     action: u32,
     alternatives: Vec<&'a [LinuxSeccompArg]>,
 }
@@ -105,7 +108,8 @@ fn rules(syscalls: &[LinuxSyscall], default: u32) -> Result<Vec<Rule<'_>>> {
         let action = verdict(syscall.action(), syscall.errno_ret())?;
         if action != default {
             let conditions = syscall.args().as_deref().unwrap_or_default();
-            rules.push(Rule { names: syscall.names(), action, alternatives: alternatives(conditions) });
+            let names = syscall.names().iter().filter_map(|name| Numbers::of(name)).collect();
+            rules.push(Rule { names, action, alternatives: alternatives(conditions) });
         }
     }
     Ok(rules)
@@ -130,13 +134,14 @@ enum Slot {
     Try(Vec<usize>),
 }
 
-fn by_architecture(abis: &[Abi], rules: &[Rule<'_>], default: u32) -> Result<Vec<Instruction>> {
+fn by_architecture(program: &mut Program, abis: &[Abi], rules: &[Rule<'_>], default: u32) -> Result<Label> {
     let Some((abi, others)) = abis.split_first() else {
-        return Ok(vec![plain(RETURN, NO_SUCH_CALL)]);
+        return Ok(program.returning(NO_SUCH_CALL));
     };
-    let mut section = vec![plain(LOAD, OFFSET_NUMBER)];
-    section.extend(tree(&ranges(*abi, rules, default), rules, default)?);
-    Ok(branch(EQUAL, abi.audit(), by_architecture(others, rules, default)?, section))
+    let other = by_architecture(program, others, rules, default)?;
+    let tree = tree(program, &ranges(*abi, rules, default), rules, default)?;
+    let mine = program.before(tree, &[plain(LOAD, OFFSET_NUMBER)]);
+    Ok(program.branch(EQUAL, abi.audit(), mine, other))
 }
 
 /// Sorted by first number; each holds up to the next one's.
@@ -170,7 +175,7 @@ pub fn is_permissive(action: u32) -> bool {
 fn slots(abi: Abi, rules: &[Rule<'_>], default: u32) -> Vec<Slot> {
     let mut slots = Vec::with_capacity(512);
     for (index, rule) in rules.iter().enumerate() {
-        for number in rule.names.iter().filter_map(|name| Numbers::of(name)?.on(abi)) {
+        for number in rule.names.iter().filter_map(|name| name.on(abi)) {
             let number = number as usize;
             if number >= slots.len() {
                 slots.resize(number + 1, Slot::Return(default));
@@ -190,40 +195,26 @@ fn refine(slot: &mut Slot, index: usize, rule: &Rule<'_>, default: u32) {
     }
 }
 
-fn tree(ranges: &[(u32, Slot)], rules: &[Rule<'_>], default: u32) -> Result<Vec<Instruction>> {
+fn tree(program: &mut Program, ranges: &[(u32, Slot)], rules: &[Rule<'_>], default: u32) -> Result<Label> {
     if let [(_, only)] = ranges {
-        return leaf(only, rules, default);
+        return leaf(program, only, rules, default);
     }
     let (lower, upper) = ranges.split_at(ranges.len() / 2);
-    Ok(branch(AT_LEAST, upper[0].0, tree(lower, rules, default)?, tree(upper, rules, default)?))
+    let yes = tree(program, upper, rules, default)?;
+    let no = tree(program, lower, rules, default)?;
+    Ok(program.branch(AT_LEAST, upper[0].0, yes, no))
 }
 
-fn leaf(slot: &Slot, rules: &[Rule<'_>], default: u32) -> Result<Vec<Instruction>> {
-    let mut program = Vec::new();
+fn leaf(program: &mut Program, slot: &Slot, rules: &[Rule<'_>], default: u32) -> Result<Label> {
     let indices = match slot {
-        Slot::Return(action) => return Ok(vec![plain(RETURN, *action)]),
+        Slot::Return(action) => return Ok(program.returning(*action)),
         Slot::Try(indices) => indices,
     };
-    for candidate in indices.iter().map(|index| &rules[*index]) {
-        for conditions in &candidate.alternatives {
-            program.extend(rule(conditions, candidate.action)?);
+    let mut next = program.returning(default);
+    for candidate in indices.iter().rev().map(|index| &rules[*index]) {
+        for conditions in candidate.alternatives.iter().rev() {
+            next = program.before(next, &rule(conditions, candidate.action)?);
         }
     }
-    program.push(plain(RETURN, default));
-    Ok(program)
-}
-
-/// `if accumulator <code> k then … else …`. A conditional jump reaches 255 instructions; farther goes by way of JA.
-fn branch(code: u16, k: u32, otherwise: Vec<Instruction>, then: Vec<Instruction>) -> Vec<Instruction> {
-    let mut program = Vec::with_capacity(2 + otherwise.len() + then.len());
-    match u8::try_from(otherwise.len()) {
-        Ok(yes) => program.push(Instruction { code, yes, no: 0, k }),
-        Err(_) => {
-            program.push(Instruction { code, yes: 0, no: 1, k });
-            program.push(plain(JUMP, otherwise.len() as u32));
-        }
-    }
-    program.extend(otherwise);
-    program.extend(then);
-    program
+    Ok(next)
 }

@@ -18,6 +18,7 @@
 mod argument;
 mod compile;
 mod profile;
+mod program;
 mod syscalls;
 #[cfg(test)]
 mod tests;
