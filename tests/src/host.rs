@@ -92,7 +92,7 @@ impl Host {
     pub fn ready() -> Self {
         let mut host = Self::new();
         host.sh("pontoon run --rm busybox true").ok();
-        host.before = host.settled();
+        host.settle();
         host
     }
 
@@ -200,18 +200,31 @@ impl Host {
         self.cgroups().iter().find(of_container).map(|dir| dir.join(file))
     }
 
-    /// Fails unless the host is as it was before; waits at most 2 s for what the kernel cleans up by itself.
-    #[track_caller]
-    pub fn leak_check(&self) {
+    /// What is not as it was before; waits at most 2 s for what the kernel cleans up by itself.
+    pub fn leaks(&self) -> Vec<String> {
         let end = Instant::now() + DEFERRED;
         loop {
             let difference = self.before.difference(&Snapshot::take(self));
-            if difference.is_empty() {
-                return;
+            if difference.is_empty() || Instant::now() > end {
+                return difference;
             }
-            assert!(Instant::now() < end, "the host is not as it was before:\n{}", difference.join("\n"));
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Fails unless the host is as it was before.
+    #[track_caller]
+    pub fn leak_check(&self) {
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "the host is not as it was before:\n{}", leaks.join("\n"));
+    }
+
+    /// From now on the leak check compares with the present state; gives what has changed since the last time.
+    pub fn settle(&mut self) -> Vec<String> {
+        let now = self.settled();
+        let changes = self.before.difference(&now);
+        self.before = now;
+        changes
     }
 
     /// A snapshot once nothing changes any more: no process is left and two looks are equal.
@@ -219,7 +232,7 @@ impl Host {
         let end = Instant::now() + DEFERRED;
         let mut last = Snapshot::take(self);
         loop {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(50));
             let next = Snapshot::take(self);
             if self.processes().is_empty() && last.difference(&next).is_empty() {
                 return next;

@@ -1,3 +1,21 @@
 //! End to end: every test makes its own host, types what a person types, and leaves the host as it was.
+//!
+//! ```text
+//!   harness     the private host itself             typed, recipe, tour   what the documents promise, word by word
+//!   lifecycle   create … rm, ps, inspect            terminals, streams    people and pipes
+//!   posture     the container seen from inside      flags, limits         what a flag changes
+//!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
+//!   exit_codes, bad_input                           crash, fault, many    what must not go wrong
+//! ```
 
+mod bad_input;
+mod exit_codes;
+mod given;
 mod harness;
+mod names;
+mod networks;
+mod ports;
+mod recipe;
+mod streams;
+mod terminals;
+mod typed;

@@ -1,0 +1,99 @@
+//! What busybox cannot do, for use in containers, on the host and on the neighbour: UDP, and sockets of odd families.
+//!
+//! ```text
+//!   probe tcp-serve PORT        answers each connection with "you are ADDRESS"
+//!   probe udp-serve PORT        answers each datagram with "you are ADDRESS"
+//!   probe udp-ask ADDRESS:PORT  prints the answer; exit code 1 if none comes within 2 s
+//!   probe dns-serve PORT IP     answers every question with this address
+//!   probe socket FAMILY         opens a datagram socket of "alg", "vsock" or "inet"; exit code 1 and the reason if refused
+//! ```
+
+use std::io::{Error, Write};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::time::Duration;
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let result = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["tcp-serve", port] => tcp_serve(port),
+        ["udp-serve", port] => udp_serve(port),
+        ["udp-ask", address] => udp_ask(address),
+        ["dns-serve", port, address] => dns_serve(port, address),
+        ["socket", family] => open(family),
+        _ => Err(Error::other(
+            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | dns-serve PORT IP | socket FAMILY",
+        )),
+    };
+    if let Err(error) = result {
+        eprintln!("probe: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn tcp_serve(port: &str) -> Result<(), Error> {
+    for connection in TcpListener::bind(format!("0.0.0.0:{port}"))?.incoming() {
+        let mut connection = connection?;
+        let peer = connection.peer_addr()?.ip();
+        writeln!(connection, "you are {peer}")?;
+    }
+    Ok(())
+}
+
+fn udp_serve(port: &str) -> Result<(), Error> {
+    let socket = UdpSocket::bind(format!("0.0.0.0:{port}"))?;
+    loop {
+        let (_, peer) = socket.recv_from(&mut [0; 2048])?;
+        socket.send_to(format!("you are {}\n", peer.ip()).as_bytes(), peer)?;
+    }
+}
+
+fn udp_ask(address: &str) -> Result<(), Error> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.connect(address)?;
+    socket.send(b"who am I?")?;
+    let mut answer = [0; 2048];
+    let count = socket.recv(&mut answer)?;
+    std::io::stdout().write_all(&answer[..count])
+}
+
+/// Answers A questions (RFC 1035 section 4): the question is sent back, with one resource record that points to its name.
+fn dns_serve(port: &str, address: &str) -> Result<(), Error> {
+    let address: Ipv4Addr = address.parse().map_err(Error::other)?;
+    let socket = UdpSocket::bind(format!("0.0.0.0:{port}"))?;
+    loop {
+        let mut packet = [0; 2048];
+        let (count, peer) = socket.recv_from(&mut packet)?;
+        let Some(end) = question_end(&packet[..count]) else { continue };
+        let is_a = packet[end - 4..end] == [0, 1, 0, 1];
+        let mut answer = packet[..2].to_vec();
+        answer.extend([0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+        answer.extend(&packet[12..end]);
+        if is_a {
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+            answer.extend(address.octets());
+        }
+        socket.send_to(&answer, peer)?;
+    }
+}
+
+/// Where the first question ends: labels, a zero, type and class.
+fn question_end(packet: &[u8]) -> Option<usize> {
+    let mut at = 12;
+    while *packet.get(at)? != 0 {
+        at += usize::from(packet[at]) + 1;
+    }
+    (at + 5 <= packet.len()).then_some(at + 5)
+}
+
+fn open(family: &str) -> Result<(), Error> {
+    let (family, kind) = match family {
+        "alg" => (AddressFamily::Alg, SockType::SeqPacket),
+        "vsock" => (AddressFamily::Vsock, SockType::Stream),
+        _ => (AddressFamily::Inet, SockType::Datagram),
+    };
+    socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    Ok(())
+}
