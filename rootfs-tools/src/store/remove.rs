@@ -1,0 +1,121 @@
+//! Removal of images, and of layers that no image needs any more.
+//!
+//! ```text
+//!   asked by    names   used   --force     answer
+//!   name        many    any    any         Untagged: that name
+//!   name        one     no     any         Untagged, Deleted: image, and each layer that was its alone
+//!   id          many    any    no          refused: which name?
+//!   id          any     no     yes         Untagged: all, Deleted: …
+//!   any         any     yes    no          refused: by whom
+//!   any         some    yes    yes         Untagged: all; the image stays, without a name
+//!   id          none    yes    yes         refused: by whom
+//! ```
+//!
+//! Layers are counted by looking: whatever no record names is unused. A record that cannot be read may name any layer, so
+//! while there is one, no layer is removed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::publish::sync_dir;
+use super::{Store, record};
+use crate::digest::Digest;
+use crate::error::{Doing, Error};
+use crate::image::{Image, Removed};
+use crate::reference::Reference;
+
+impl Store {
+    /// Removes a name, and with the last name the image and its layers.
+    ///
+    /// `used_by` names a container that uses the image, if there is one; it is called under the store's lock.
+    pub fn remove(
+        &self,
+        reference: &str,
+        force: bool,
+        used_by: &dyn Fn(&Image) -> Option<String>,
+    ) -> Result<Vec<Removed>, Error> {
+        let lock = self.write_lock()?;
+        let image = self.find(reference)?;
+        let names = self.names_of(&image.id)?;
+        if image.names.len() == 1 && names.len() > 1 {
+            return self.untag(&image.names);
+        }
+        let user = used_by(&image);
+        refuse(reference, force, &names, user.as_deref())?;
+        let mut removed = self.untag(&names)?;
+        if user.is_some() {
+            return Ok(removed);
+        }
+        unlink(&self.image_path(&image.id))?;
+        sync_dir(&self.path("images"))?;
+        removed.push(Removed::Deleted(image.id));
+        removed.extend(self.drop_unused()?.into_iter().map(Removed::Deleted));
+        let dead = self.dead()?;
+        drop(lock);
+        self.delete(&dead);
+        Ok(removed)
+    }
+
+    fn untag(&self, names: &[String]) -> Result<Vec<Removed>, Error> {
+        for name in names {
+            unlink(&self.path("names").join(name.parse::<Reference>()?.key()?))?;
+        }
+        sync_dir(&self.path("names"))?;
+        Ok(names.iter().cloned().map(Removed::Untagged).collect())
+    }
+
+    /// Takes out of sight what no record reaches: layers, their links, and names of images that are gone. Only under
+    /// the write lock. Answers the layers.
+    pub(super) fn drop_unused(&self) -> Result<Vec<Digest>, Error> {
+        let Some((images, layers)) = self.reachable()? else { return Ok(Vec::new()) };
+        let links: BTreeSet<String> = layers.iter().map(Digest::short).collect();
+        for (name, _) in self.names()?.iter().filter(|(_, id)| !images.contains(id)) {
+            unlink(&self.path("names").join(name.key()?))?;
+        }
+        for link in self.entries("l")?.iter().filter(|link| !link.to_str().is_some_and(|link| links.contains(link))) {
+            self.discard(&self.path("l").join(link))?;
+        }
+        let mut unused = self.digests("layers")?;
+        unused.retain(|layer| !layers.contains(layer));
+        for layer in &unused {
+            self.discard(&self.layer(layer))?;
+        }
+        Ok(unused)
+    }
+
+    /// All images and all their layers; None if some record cannot be read.
+    fn reachable(&self) -> Result<Option<(BTreeSet<Digest>, BTreeSet<Digest>)>, Error> {
+        let (mut images, mut layers) = (BTreeSet::new(), BTreeSet::new());
+        for id in self.digests("images")? {
+            let image = match self.load(id) {
+                Err(Error::Damaged { .. } | Error::Newer { .. }) => return Ok(None),
+                other => other?,
+            };
+            let ids = image.map(|image| record::diff_ids(&image.config));
+            // `load` has parsed the same digests, so the second reading cannot fail.
+            layers.extend(ids.and_then(Result::ok).unwrap_or_default());
+            images.insert(id);
+        }
+        Ok(Some((images, layers)))
+    }
+}
+
+/// The table above: which removals are refused.
+fn refuse(reference: &str, force: bool, names: &[String], user: Option<&str>) -> Result<(), Error> {
+    if names.len() > 1 && !force {
+        return Err(Error::SeveralNames { image: reference.into(), names: names.join(", ") });
+    }
+    match user {
+        Some(by) if !force || names.is_empty() => Err(Error::InUse { image: reference.into(), by: by.into() }),
+        _ => Ok(()),
+    }
+}
+
+fn unlink(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.doing(|| format!("remove {}", path.display())),
+    }
+}
