@@ -10,11 +10,16 @@
 
 mod bad_input;
 mod exit_codes;
+mod flags;
 mod given;
 mod harness;
+mod images;
+mod lifecycle;
+mod many;
 mod names;
 mod networks;
 mod ports;
+mod posture;
 mod recipe;
 mod streams;
 mod terminals;

@@ -1,0 +1,162 @@
+//! What each flag of `run` changes, seen from inside and in the cgroup.
+
+use std::fs;
+
+use pontoon_tests::Host;
+
+use crate::given::sleeper;
+
+/// Output of `pontoon run --rm FLAGS busybox COMMAND`, typed as one line.
+#[track_caller]
+fn run(host: &Host, flags: &str, command: &str) -> String {
+    host.sh(&format!("pontoon run --rm {flags} busybox {command}")).ok()
+}
+
+#[test]
+fn root_flag_v_binds_directories_and_files() {
+    let host = Host::ready();
+    host.sh("mkdir /run/test/data; echo there > /run/test/data/file; chmod 777 /run/test/data").ok();
+    assert_eq!(run(&host, "-v /run/test/data:/data", "sh -c 'cat /data/file; echo made > /data/new'"), "there");
+    assert_eq!(fs::read_to_string("/run/test/data/new").expect("made in the container"), "made\n");
+    let refused = host.sh("pontoon run --rm -v /run/test/data:/data:ro busybox touch /data/x");
+    assert!(refused.code == 1 && refused.err().contains("Read-only file system"), "{refused}");
+    assert_eq!(run(&host, "-v /run/test/data/file:/etc/motd:ro", "cat /etc/motd"), "there");
+    run(&host, "-v /run/test/fresh:/deep/in/side", "touch /deep/in/side/x");
+    assert_eq!(
+        host.sh("stat -c '%F %u' /run/test/fresh").ok(),
+        "directory 0",
+        "a missing host path becomes a directory"
+    );
+    host.sh("mount -t tmpfs tmpfs /run/test/data/; touch /run/test/data/below; umount /run/test/data").ok();
+}
+
+#[test]
+fn root_flag_v_does_not_follow_the_image_s_links_out() {
+    let host = Host::ready();
+    host.sh("mkdir -p /run/test/image/bin /run/test/data; cp /bin/busybox /run/test/image/bin/sh; ln -s /run/test /run/test/image/trap").ok();
+    host.sh("tar -C /run/test/image -c . | pontoon image import - trap").ok();
+    host.sh("pontoon run --rm -v /run/test/data:/trap/door trap /bin/sh -c 'echo > /trap/door/x'").ok();
+    assert!(!std::path::Path::new("/run/test/door").exists(), "the link leads nowhere but inside");
+    assert!(std::path::Path::new("/run/test/data/x").exists());
+}
+
+#[test]
+fn root_flag_read_only_and_tmpfs() {
+    let host = Host::ready();
+    let refused = host.sh("pontoon run --rm --read-only busybox touch /x");
+    assert!(refused.code == 1 && refused.err().contains("Read-only file system"), "{refused}");
+    run(&host, "--read-only --tmpfs /tmp", "touch /tmp/x");
+    let mount = run(&host, "--tmpfs /scratch:size=64k,mode=700", "grep /scratch /proc/mounts");
+    for option in ["tmpfs", "size=64k", "mode=700", "nosuid", "nodev", "noexec"] {
+        assert!(mount.contains(option), "{option} in {mount}");
+    }
+    run(&host, "--read-only", "sh -c 'echo >> /etc/hosts; echo > /dev/shm/x'");
+}
+
+#[test]
+fn root_flag_user() {
+    let host = Host::ready();
+    assert_eq!(run(&host, "-u 1234:5678", "id"), "uid=1234 gid=5678 groups=5678");
+    assert_eq!(run(&host, "-u 1234", "id -g"), "0");
+    assert_eq!(run(&host, "-u nobody", "id -un"), "nobody");
+    assert_eq!(run(&host, "-u root", "sh -c 'echo $HOME'"), "/root");
+    assert_eq!(run(&host, "-u 1234", "sh -c 'echo $HOME'"), "/");
+    sleeper(&host, "x", "-u 1234:5678");
+    assert_eq!(host.sh("pontoon exec x id -u").ok(), "1234");
+    assert_eq!(host.sh("pontoon exec -u 0 x id -u").ok(), "0");
+    host.sh("pontoon rm -f x").ok();
+}
+
+#[test]
+fn root_flag_workdir_env_entrypoint_hostname() {
+    let host = Host::ready();
+    assert_eq!(run(&host, "-w /made/for/it", "pwd"), "/made/for/it");
+    assert_eq!(
+        run(
+            &host,
+            "-e A=1 -e B='two words' -e TAKEN -e UNSET",
+            "sh -c 'echo $A,$B,$TAKEN; env | grep -c UNSET || true'"
+        ),
+        "1,two words,from the caller\n0"
+    );
+    assert_eq!(run(&host, "-e PATH=/bin", "sh -c 'echo $PATH'"), "/bin");
+    assert_eq!(run(&host, "--entrypoint echo", "hello"), "hello");
+    assert_eq!(run(&host, "--entrypoint ''", "echo reset"), "reset");
+    assert_eq!(run(&host, "-h box", "hostname"), "box");
+    assert_eq!(run(&host, "--hostname box --net=none", "sh -c 'echo $HOSTNAME; cat /etc/hostname'"), "box\nbox");
+}
+
+#[test]
+fn root_flag_capabilities() {
+    let host = Host::ready();
+    let set = |flags: &str| {
+        run(&host, flags, "sh -c 'grep CapEff /proc/self/status'").trim_start_matches("CapEff:").trim().to_owned()
+    };
+    assert_eq!(set("--cap-add NET_ADMIN"), "00000000a80435fb");
+    assert_eq!(set("--cap-add CAP_NET_ADMIN"), "00000000a80435fb");
+    assert_eq!(set("--cap-drop ALL"), "0000000000000000");
+    assert_eq!(set("--cap-drop all --cap-add net_raw"), "0000000000002000");
+    assert_eq!(set("--cap-drop CHOWN"), "00000000a80425fa");
+    run(&host, "--cap-add NET_ADMIN", "ip link set lo down");
+    run(&host, "--cap-add SYS_ADMIN", "sh -c 'mount -t tmpfs t /mnt && hostname changed'");
+}
+
+#[test]
+fn root_flag_privileged() {
+    let host = Host::ready();
+    let all = host.sh("grep CapBnd /proc/self/status").ok().split_whitespace().nth(1).expect("a set").to_owned();
+    let status = run(&host, "--privileged", "cat /proc/self/status");
+    assert!(status.contains(&format!("CapEff:\t{all}")) && status.contains("Seccomp:\t0"), "{status}");
+    run(
+        &host,
+        "--privileged",
+        "sh -c 'mount -t tmpfs t /mnt && echo 1 > /proc/sys/net/ipv4/ip_forward && ls /dev/null'",
+    );
+    run(&host, "--privileged", "sh -c 'mknod /tmp/d c 1 1; (exec 3</tmp/d)'");
+}
+
+#[test]
+fn root_flag_expose_changes_nothing_but_what_is_shown() {
+    let host = Host::ready();
+    sleeper(&host, "x", "--expose 9999");
+    assert!(host.sh("pontoon ps").ok().contains("9999/tcp"));
+    host.sh("pontoon rm -f x").ok();
+}
+
+/// The first of these files that the container's cgroup has, v1 or v2.
+fn limit(host: &Host, id: &str, files: &[&str]) -> String {
+    let path = files
+        .iter()
+        .find_map(|file| host.cgroup_file(id, file))
+        .unwrap_or_else(|| panic!("{files:?} of {id}: {:?}", host.cgroups()));
+    fs::read_to_string(path).expect("a limit").trim().to_owned()
+}
+
+#[test]
+fn root_flag_limits_are_in_the_cgroup() {
+    let host = Host::ready();
+    let id = sleeper(&host, "x", "--memory 64m --cpus 0.5 --pids-limit 32");
+    assert_eq!(limit(&host, &id, &["memory.limit_in_bytes", "memory.max"]), "67108864");
+    assert!(["50000", "50000 100000"].contains(&limit(&host, &id, &["cpu.cfs_quota_us", "cpu.max"]).as_str()));
+    assert_eq!(limit(&host, &id, &["pids.max"]), "32");
+    assert_eq!(
+        host.inspect("{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}", "x"),
+        "67108864 500000000 32"
+    );
+    let pid = host.inspect("{{.State.Pid}}", "x");
+    let inside = |path: &std::path::PathBuf| {
+        fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|p| p.lines().any(|l| l == pid))
+    };
+    assert!(host.cgroups().iter().any(inside), "init {pid} is in the cgroup");
+    host.sh("pontoon rm -f x").ok();
+}
+
+#[test]
+fn root_flag_limits_bite() {
+    let host = Host::ready();
+    let eater = host.sh("pontoon run --rm --memory 16m busybox tail /dev/zero");
+    assert_eq!(eater.code, 137, "killed for want of memory: {eater}");
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 100 & done; echo made";
+    let forks = host.pontoon(&["run", "--rm", "--pids-limit", "8", "busybox", "sh", "-c", script]);
+    assert!(forks.err().contains("fork"), "{forks}");
+}
