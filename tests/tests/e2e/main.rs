@@ -5,11 +5,13 @@
 //!   lifecycle   create … rm, ps, inspect            terminals, streams    people and pipes
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
-//!   exit_codes, bad_input                           crash, fault, many    what must not go wrong
+//!   exit_codes, bad_input                           crash, faults, many    what must not go wrong
 //! ```
 
 mod bad_input;
+mod crash;
 mod exit_codes;
+mod faults;
 mod flags;
 mod given;
 mod harness;
@@ -23,4 +25,5 @@ mod posture;
 mod recipe;
 mod streams;
 mod terminals;
+mod tour;
 mod typed;
