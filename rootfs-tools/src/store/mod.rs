@@ -60,7 +60,7 @@ impl Store {
         // The lock is made last, so it stands for the whole layout.
         match fs::symlink_metadata(store.path("lock")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => store.create_layout()?,
-            other => drop(other.doing(|| format!("open the image store {}", store.root.display()))?),
+            other => other.map(|_| ()).doing(|| format!("open the image store {}", store.root.display()))?,
         }
         Ok(store)
     }

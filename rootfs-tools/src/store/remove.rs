@@ -26,6 +26,13 @@ use crate::error::{Doing, Error};
 use crate::image::{Image, Removed};
 use crate::reference::Reference;
 
+/// What the records lead to.
+#[derive(Default)]
+struct Reachable {
+    images: BTreeSet<Digest>,
+    layers: BTreeSet<Digest>,
+}
+
 impl Store {
     /// Removes a name, and with the last name the image and its layers.
     ///
@@ -69,7 +76,7 @@ impl Store {
     /// Takes out of sight what no record reaches: layers, their links, and names of images that are gone. Only under
     /// the write lock. Answers the layers.
     pub(super) fn drop_unused(&self) -> Result<Vec<Digest>, Error> {
-        let Some((images, layers)) = self.reachable()? else { return Ok(Vec::new()) };
+        let Some(Reachable { images, layers }) = self.reachable()? else { return Ok(Vec::new()) };
         let links: BTreeSet<String> = layers.iter().map(Digest::short).collect();
         for (name, _) in self.names()?.iter().filter(|(_, id)| !images.contains(id)) {
             unlink(&self.path("names").join(name.key()?))?;
@@ -86,8 +93,8 @@ impl Store {
     }
 
     /// All images and all their layers; None if some record cannot be read.
-    fn reachable(&self) -> Result<Option<(BTreeSet<Digest>, BTreeSet<Digest>)>, Error> {
-        let (mut images, mut layers) = (BTreeSet::new(), BTreeSet::new());
+    fn reachable(&self) -> Result<Option<Reachable>, Error> {
+        let mut reachable = Reachable::default();
         for id in self.digests("images")? {
             let image = match self.load(id) {
                 Err(Error::Damaged { .. } | Error::Newer { .. }) => return Ok(None),
@@ -95,10 +102,10 @@ impl Store {
             };
             let ids = image.map(|image| record::diff_ids(&image.config));
             // `load` has parsed the same digests, so the second reading cannot fail.
-            layers.extend(ids.and_then(Result::ok).unwrap_or_default());
-            images.insert(id);
+            reachable.layers.extend(ids.and_then(Result::ok).unwrap_or_default());
+            reachable.images.insert(id);
         }
-        Ok(Some((images, layers)))
+        Ok(Some(reachable))
     }
 }
 

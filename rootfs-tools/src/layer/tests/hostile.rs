@@ -1,0 +1,241 @@
+//! Archives that want out, lie, or end too early. `Playground` checks after each that nothing outside has changed.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::builder::{Head, Tar, head};
+use super::{super::unpack, Playground};
+
+#[test]
+fn pure_links_lead_to_the_layers_own_root() {
+    let play = Playground::new();
+    let outside = play.outside();
+    let tar = Tar::default()
+        .symlink("abs", "/")
+        .file("abs/one", b"1")
+        .dir("etc")
+        .symlink("up", "../../../../../etc")
+        .file("up/two", b"2")
+        .symlink("out", outside.as_os_str().as_encoded_bytes());
+    play.unpack(tar).unwrap();
+    assert_eq!(fs::read(play.fs("one")).unwrap(), b"1");
+    assert_eq!(fs::read(play.fs("etc/two")).unwrap(), b"2");
+}
+
+#[test]
+fn pure_nothing_is_made_behind_a_link_that_leads_out() {
+    let play = Playground::new();
+    let outside = play.outside();
+    let out = || Tar::default().symlink("out", outside.as_os_str().as_encoded_bytes());
+    assert!(play.refused(out().file("out/evil", b"x")).contains("make the directory out"));
+    assert!(play.refused(out().file("out/deep/evil", b"x")).contains("make the directory out"));
+    assert!(play.refused(out().hardlink("evil", "out/secret")).contains("which is not there"));
+    let relative = Tar::default().symlink("rel", "../outside").file("rel/evil", b"x");
+    assert!(play.refused(relative).contains("make the directory rel"));
+}
+
+#[test]
+fn pure_names_that_lead_upwards_are_refused_everywhere() {
+    let play = Playground::new();
+    assert!(play.refused(Tar::default().file("../outside/evil", b"x")).contains("leads upwards"));
+    assert!(play.refused(Tar::default().file("a/../../outside/evil", b"x")).contains("leads upwards"));
+    assert!(play.refused(Tar::default().dir("..")).contains("leads upwards"));
+    assert!(play.refused(Tar::default().hardlink("a", "../outside/secret")).contains("leads upwards"));
+    assert!(play.refused(Tar::default().pax(&[("path", b"../evil")]).file("good", b"x")).contains("leads upwards"));
+}
+
+#[test]
+fn pure_absolute_names_mean_the_layers_root() {
+    let play = Playground::new();
+    let secret = play.outside().join("secret");
+    let tar = Tar::default().pax(&[("path", secret.as_os_str().as_encoded_bytes())]).file("x", b"mine");
+    play.unpack(tar).unwrap();
+    assert_eq!(fs::read(play.fs(secret.to_str().unwrap().trim_start_matches('/'))).unwrap(), b"mine");
+}
+
+#[test]
+fn pure_an_entry_replaces_a_link_and_never_writes_through_it() {
+    let play = Playground::new();
+    let target = play.outside().join("secret");
+    let target = target.as_os_str().as_encoded_bytes();
+    let mode = fs::metadata(play.outside()).unwrap().mode();
+    let tar = Tar::default()
+        .symlink("file", target)
+        .file("file", b"new")
+        .symlink("dir", play.outside().as_os_str().as_encoded_bytes())
+        .add(&Head { mode: 0o777, ..head(b'5', "dir") }, b"")
+        .symlink("fifo", target)
+        .add(&head(b'6', "fifo"), b"");
+    play.unpack(tar).unwrap();
+    assert!(fs::symlink_metadata(play.fs("file")).unwrap().is_file());
+    assert!(fs::symlink_metadata(play.fs("dir")).unwrap().is_dir());
+    assert_eq!(fs::metadata(play.outside()).unwrap().mode(), mode);
+}
+
+#[test]
+fn pure_a_directory_that_becomes_a_link_takes_its_cached_descriptor_along() {
+    let play = Playground::new();
+    let tar = Tar::default().dir("a").file("a/old", b"1").dir("b").dir("a").symlink("a", "b").file("a/new", b"2");
+    play.unpack(tar).unwrap();
+    assert_eq!(fs::read(play.fs("b/new")).unwrap(), b"2");
+    assert!(!play.fs("b/old").exists());
+}
+
+#[test]
+fn pure_the_root_stays_a_directory() {
+    let play = Playground::new();
+    assert!(play.refused(Tar::default().symlink("./", "/")).contains("root is not a directory"));
+    assert!(play.refused(Tar::default().hardlink("x", "/")).contains("not there"));
+}
+
+#[test]
+fn pure_impossible_entries_are_sentences() {
+    let play = Playground::new();
+    let cases = [
+        (Tar::default().file("f", b"").file("f/below", b""), "below f, which is no directory"),
+        (Tar::default().symlink("a", "b").symlink("b", "a").file("a/x", b""), "links go in a circle"),
+        (Tar::default().symlink("a", ""), "the target of the link"),
+        (Tar::default().dir("d").hardlink("x", "d"), "cannot make x"),
+        (Tar::default().add(&head(b'Q', "x"), b""), "unknown kind 'Q'"),
+        (Tar::default().add(&Head { owner: (u64::from(u32::MAX), 0), ..head(b'0', "x") }, b""), "impossible user"),
+        (Tar::default().add(&Head { owner: (0, 1 << 32), ..head(b'0', "x") }, b""), "impossible user"),
+        (Tar::default().pax(&[("uid", b"4294967296")]).file("x", b""), "impossible user"),
+        (Tar::default().pax(&[("SCHILY.xattr.user.x", &[7; 70_000])]).file("x", b""), "impossible attribute"),
+        (Tar::default().pax(&[]).pax(&[]).file("x", b""), "two headers of one kind"),
+        (Tar::default().file("x", b"").pax(&[("path", b"y")]), "describes an entry that does not follow"),
+        (Tar::default().file("x".repeat(99) + "/", b"").file(".wh.", b""), "hides no name"),
+    ];
+    for (tar, sentence) in cases {
+        let said = play.refused(tar);
+        assert!(said.contains(sentence), "{said:?} should say {sentence:?}");
+    }
+}
+
+#[test]
+fn pure_sizes_that_lie_are_bounded_before_memory_or_disk_is_taken() {
+    let play = Playground::new();
+    let huge = |kind, size| Tar::default().add(&Head { size: Some(size), ..head(kind, "x") }, b"");
+    assert!(play.refused(huge(b'0', 1 << 60)).contains("No space left"));
+    assert!(play.refused(huge(b'0', u64::MAX)).contains("larger than any file"));
+    assert!(play.refused(huge(b'L', 1 << 40)).contains("larger than 1 MiB"));
+    assert!(play.refused(huge(b'x', 2 << 20)).contains("larger than 1 MiB"));
+    assert!(play.refused(huge(b'g', 2 << 20)).contains("larger than 1 MiB"));
+    let pax = Tar::default().pax(&[("size", b"1152921504606846976")]).file("x", b"small");
+    assert!(play.refused(pax).contains("No space left"));
+    let mut trailing = Tar::default().file("x", b"");
+    trailing.0.resize(20 << 20, 0);
+    assert!(play.refused(trailing).contains("16 MiB follow"));
+}
+
+/// The pax size counts, as in Go: a reader that took the header's would see an entry inside the data.
+#[test]
+fn pure_the_pax_size_decides_where_the_next_header_is() {
+    let play = Playground::new();
+    let hidden = Tar::default().file("smuggled", b"evil").0;
+    let size = hidden.len().to_string();
+    let tar = Tar::default()
+        .pax(&[("size", size.as_bytes())])
+        .add(&Head { size: Some(0), ..head(b'0', "carrier") }, &hidden)
+        .file("last", b"");
+    play.unpack(tar).unwrap();
+    assert!(!play.fs("smuggled").exists());
+    assert_eq!(fs::read(play.fs("carrier")).unwrap(), hidden);
+    assert!(play.fs("last").exists());
+}
+
+#[test]
+fn pure_links_and_directories_have_no_data_whatever_they_say() {
+    let play = Playground::new();
+    let sized = |kind, name: &str| Head { size: Some(512), link: b"f".to_vec(), ..head(kind, name) };
+    let tar = Tar::default()
+        .file("f", b"x")
+        .add(&sized(b'1', "hard"), b"")
+        .add(&sized(b'2', "soft"), b"")
+        .add(&sized(b'5', "dir"), b"")
+        .file("last", b"");
+    play.unpack(tar).unwrap();
+    assert!(play.fs("last").exists() && play.fs("hard").exists());
+}
+
+#[test]
+fn pure_every_truncation_is_noticed() {
+    let play = Playground::new();
+    let whole = Tar::default().dir("d").file("d/a", &[7; 700]).pax(&[("path", b"d/b")]).file("x", b"1").end();
+    let end = whole.len() - 1024;
+    for cut in (0..=end).step_by(64).chain([1, 511, 513, end - 1]) {
+        let said = unpack(&whole[..cut], &play.fs("")).unwrap_err().sentence();
+        let known = ["truncated", "it is empty", "not a tar archive", "does not follow"];
+        assert!(known.iter().any(|known| said.contains(known)), "cut at {cut}: {said}");
+    }
+    unpack(whole.as_slice(), &play.fs("")).unwrap();
+}
+
+#[test]
+fn pure_a_truncated_gzip_says_so_and_a_whole_one_unpacks() {
+    let play = Playground::new();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&Tar::default().file("a", &[1; 5000]).end()).unwrap();
+    let packed = encoder.finish().unwrap();
+    for cut in [12, packed.len() / 2, packed.len() - 1] {
+        let said = unpack(&packed[..cut], &play.fs("")).unwrap_err().sentence();
+        assert!(said.contains("truncated"), "{cut}: {said}");
+    }
+    assert_eq!(unpack(packed.as_slice(), &play.fs("")).unwrap().size, 5000);
+}
+
+#[test]
+fn pure_what_is_no_tar_says_so() {
+    let play = Playground::new();
+    let said = |bytes: &[u8]| unpack(bytes, &play.fs("")).unwrap_err().sentence();
+    assert_eq!(said(b""), "cannot unpack the archive: it is empty");
+    assert_eq!(said(&[0; 1024]), "cannot unpack the archive: it is empty");
+    assert_eq!(said(b"#!/bin/sh\necho hello\n"), "cannot unpack the archive: it is not a tar archive");
+    assert_eq!(said(&[b'x'; 4096]), "cannot unpack the archive: it is not a tar archive");
+    let mut damaged = Tar::default().file("a", b"").file("b", b"").end();
+    damaged[512] ^= 1;
+    assert_eq!(said(&damaged), "cannot unpack the archive: a header is damaged");
+}
+
+#[test]
+fn pure_a_tree_too_deep_for_names_is_refused_or_removable() {
+    let play = Playground::new();
+    let deep = "d/".repeat(200);
+    // Each link shortens the way, so the tree grows deeper than any name of the archive.
+    let mut tar = Tar::default();
+    for level in 0..5 {
+        let from = if level == 0 { String::new() } else { format!("l{}/", level - 1) };
+        tar = tar.pax(&[("path", format!("{from}{deep}x").as_bytes())]).file("x", b"");
+        tar = tar.pax(&[("linkpath", format!("/{from}{deep}").as_bytes())]).symlink(&format!("l{level}"), "t");
+    }
+    play.unpack(tar).unwrap();
+    crate::tree::remove_path(&play.fs("d")).unwrap();
+    let said = play.refused(Tar::default().pax(&[("path", "d/".repeat(300).as_bytes())]).dir("x"));
+    assert!(said.contains("deeper than 256"));
+}
+
+#[test]
+fn root_attributes_of_overlayfs_in_an_archive_are_left_out() {
+    let play = Playground::new();
+    let records: [(&str, &[u8]); 3] = [
+        ("SCHILY.xattr.trusted.overlay.redirect", b"/etc"),
+        ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
+        ("SCHILY.xattr.trusted.kept", b"yes"),
+    ];
+    play.unpack(Tar::default().pax(&records).dir("d")).unwrap();
+    let mut names = [0u8; 4096];
+    let length = rustix::fs::listxattr(play.fs("d"), &mut names).unwrap();
+    assert_eq!(&names[..length], b"trusted.kept\0");
+}
+
+#[test]
+fn root_device_entries_are_nodes_and_open_nothing() {
+    let play = Playground::new();
+    let device = |kind, name: &str, at| Head { device: Some(at), mode: 0o600, ..head(kind, name) };
+    let tar = Tar::default().add(&device(b'3', "null", (1, 3)), b"").add(&device(b'4', "disk", (254, 0)), b"");
+    play.unpack(tar).unwrap();
+    let null = fs::symlink_metadata(play.fs("null")).unwrap();
+    assert_eq!((null.rdev(), null.permissions().mode()), (rustix::fs::makedev(1, 3), 0o20600));
+    let disk = fs::symlink_metadata(play.fs("disk")).unwrap();
+    assert_eq!((disk.rdev(), disk.permissions().mode()), (rustix::fs::makedev(254, 0), 0o60600));
+}
