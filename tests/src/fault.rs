@@ -112,13 +112,13 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Runs the line once under strace and counts its state-changing calls, per process.
+    /// Runs the line, plain words, once under strace and counts its state-changing calls, per process.
     pub fn of(host: &Host, line: &str) -> Self {
         let dir = "/run/test/trace";
         fs::create_dir_all(dir).expect(dir);
         let filter = format!("trace={}", CHANGING.iter().map(|call| format!("?{call}")).collect::<Vec<_>>().join(","));
         let mut command = host.command("strace");
-        command.args(["-ff", "-q", "-e", &filter, "-o", &format!("{dir}/log"), "bash", "-c", &format!("exec {line}")]);
+        command.args(["-ff", "-q", "-e", &filter, "-o", &format!("{dir}/log")]).args(line.split_whitespace());
         Running::start(command).wait().ok();
         let mut counts = BTreeMap::new();
         for entry in fs::read_dir(dir).expect(dir).flatten() {
@@ -147,7 +147,7 @@ impl Injection {
         let mut command = host.command("strace");
         let rule = self.to_string();
         command.args(["-f", "-q", "-e", "signal=none", "-e", "trace=none", "-e", &rule]);
-        command.args(["-o", "/dev/null", "bash", "-c", &format!("exec {line}")]);
+        command.args(["-o", "/dev/null"]).args(line.split_whitespace());
         Running::start(command).wait()
     }
 }
