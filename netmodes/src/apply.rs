@@ -1,0 +1,164 @@
+//! Doing a plan, and undoing what a journal says.
+//!
+//! ```text
+//! apply   for each step:  journal line -> kernel       an error leaves the journal, for undo
+//!                         EEXIST: not ours             the line comes out again, the object is left alone
+//! undo    newest first:   kernel                       forgives absence; steps that fail stay in the journal
+//! ```
+
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::plan::Step;
+
+/// What a plan is done to: the kernel, or the model.
+pub trait Net {
+    /// Makes the object, which must not be there.
+    ///
+    /// # Errors
+    /// [`Error::NotOurs`] if it is there.
+    fn add(&mut self, step: &Step) -> Result<(), Error>;
+
+    /// Makes the object, or finds it as it should be.
+    ///
+    /// # Errors
+    /// [`Error::NotOurs`] if something else is there in its place.
+    fn ensure(&mut self, step: &Step) -> Result<(), Error>;
+
+    /// Deletes the object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    fn del(&mut self, step: &Step) -> Result<(), Error>;
+}
+
+/// Makes the steps in their order.
+///
+/// # Errors
+/// The first step that failed. What was made until then is in the journal: [`undo`] clears it.
+pub fn apply(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Result<(), Error> {
+    for step in steps {
+        journal.begin(step)?;
+        let result = net.add(step);
+        if let Err(Error::NotOurs(_)) = result {
+            journal.strike(step)?;
+        }
+        result?;
+    }
+    Ok(())
+}
+
+/// Makes the steps that are not there. What is there and ours is left as it is.
+///
+/// # Errors
+/// As [`apply`]'s.
+pub fn ensure(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Result<(), Error> {
+    for step in steps {
+        let fresh = journal.begin_once(step)?;
+        let result = net.ensure(step);
+        if fresh && matches!(result, Err(Error::NotOurs(_))) {
+            journal.strike(step)?;
+        }
+        result?;
+    }
+    Ok(())
+}
+
+/// Deletes everything that the journal says, newest first, and then the journal. What could not be deleted stays in
+/// it; the errors say why.
+pub fn undo(journal: &mut Journal, net: &mut impl Net) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut left = Vec::new();
+    for step in journal.steps().iter().rev() {
+        if let Err(error) = net.del(step) {
+            errors.push(error);
+            left.push(step.clone());
+        }
+    }
+    left.reverse();
+    if let Err(error) = journal.keep(left) {
+        errors.push(error);
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fault, Model};
+    use crate::modes::tests::{bridge_plan, published};
+
+    /// A journal of its own, and its directory.
+    fn journal() -> (Journal, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        (Journal::open(&directory.path().join("journal")).unwrap(), directory)
+    }
+
+    fn end_to_end(model: &mut Model, steps: &[Step]) {
+        let (mut journal, directory) = journal();
+        let path = directory.path().join("journal");
+        let _ = apply(steps, model, &mut journal);
+        // Somebody else, after a crash: all that there is is the file.
+        drop(journal);
+        model.recover();
+        let errors = undo(&mut Journal::open(&path).unwrap(), model);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_fault_or_a_crash_at_every_step_ends_as_it_began() {
+        let steps = published().own;
+        assert!(steps.len() > 12);
+        for fault in [Fault::Refused, Fault::Half, Fault::Crash] {
+            for at in 0..steps.len() {
+                let mut model = Model::with(&published().shared);
+                let before = model.clone();
+                model.fail_at(at, fault);
+                end_to_end(&mut model, &steps);
+                assert_eq!(model.objects(), before.objects(), "{fault:?} at {}", steps[at]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_survives() {
+        let steps = published().own;
+        for foreign in &steps {
+            let mut model = Model::with(&published().shared);
+            model.add(foreign).unwrap();
+            let before = model.clone();
+            end_to_end(&mut model, &steps);
+            assert_eq!(model.objects(), before.objects(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn undo_that_fails_can_be_done_again() {
+        let steps = bridge_plan().own;
+        let (mut journal, _directory) = journal();
+        let mut model = Model::default();
+        apply(&steps, &mut model, &mut journal).unwrap();
+        model.fail_at(2, Fault::Refused);
+        let errors = undo(&mut journal, &mut model);
+        assert_eq!((errors.len(), journal.steps().len()), (1, 1));
+        assert!(undo(&mut journal, &mut model).is_empty());
+        assert!(model.objects().is_empty());
+    }
+
+    #[test]
+    fn ensuring_twice_changes_nothing_and_repairs_what_a_foreign_hand_removed() {
+        let steps = bridge_plan().shared;
+        let (mut journal, _directory) = journal();
+        let mut model = Model::default();
+        ensure(&steps, &mut model, &mut journal).unwrap();
+        let whole = model.clone();
+        for step in &steps {
+            model.del(step).unwrap();
+            ensure(&steps, &mut model, &mut journal).unwrap();
+            assert_eq!(model.objects(), whole.objects());
+        }
+        assert_eq!(journal.steps().len(), steps.len());
+        assert!(undo(&mut journal, &mut model).is_empty());
+        assert!(model.objects().is_empty());
+    }
+}

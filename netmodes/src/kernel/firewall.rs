@@ -1,0 +1,113 @@
+//! The firewall's side of the kernel: tables once, elements all the time.
+//!
+//! ```text
+//! ensure_tables   two questions; only if something is missing, one transaction with all of it
+//! add_element     one message;  EEXIST: the port, address or name is somebody else's
+//! delete_element  one message, but for a published port, whose value is looked at first: the kernel deletes a key
+//!                 whatever it maps to, and it may be another container's by now
+//! ```
+
+use std::net::IpAddr;
+
+use nix::errno::Errno;
+
+use super::{Kernel, Refusal, address, conntrack, is_absence, tried};
+use crate::error::Error;
+use crate::nft::{self, Data, Element};
+use crate::plan::Place;
+use crate::publish::Protocol;
+
+impl Kernel {
+    /// `nft -f ruleset.nft`
+    pub(super) fn make_tables(&mut self, bridge: bool) -> Result<(), Error> {
+        let batch = nft::tables(bridge).into_batch();
+        self.host.netfilter.send(batch).map(|_| ()).map_err(tried("make the firewall's tables"))
+    }
+
+    /// The tables, unless they are there as they should be.
+    pub(super) fn ensure_tables(&mut self, bridge: bool) -> Result<(), Error> {
+        let whole = self.table_is_whole("inet")? && (!bridge || self.table_is_whole("bridge")?);
+        if whole { Ok(()) } else { self.make_tables(bridge) }
+    }
+
+    fn table_is_whole(&mut self, table: &str) -> Result<bool, Error> {
+        match self.host.netfilter.send(nft::table_query(table)) {
+            Ok(answers) => Ok(answers.iter().any(|answer| nft::table_is_whole(table, &answer.body))),
+            Err(refusal) if refusal.errno == Errno::ENOENT => Ok(false),
+            Err(refusal) => Err(tried("ask for the firewall's tables")(refusal)),
+        }
+    }
+
+    /// Does this kernel have tables for bridges (NF_TABLES_BRIDGE)? Asked for by making one, as it may be a module.
+    pub(crate) fn has_bridge_tables(&mut self) -> Result<bool, Error> {
+        match self.host.netfilter.send(nft::table_query("bridge")) {
+            Ok(_) => Ok(true),
+            Err(_) => match self.host.netfilter.send(nft::probe_bridge().into_batch()) {
+                Ok(_) => Ok(true),
+                Err(Refusal { errno: Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT, .. }) => Ok(false),
+                Err(refusal) => Err(tried("ask whether this kernel has firewall tables for bridges")(refusal)),
+            },
+        }
+    }
+
+    /// `nft add element …`. Flows that would pass a new mapping by are forgotten.
+    pub(super) fn add_element(&mut self, element: &Element, exclusive: bool) -> Result<(), Error> {
+        let batch = element.add(exclusive).into_batch();
+        self.host.netfilter.send(batch).map_err(tried(format!("add to the firewall: {element}")))?;
+        // TCP: a connection older than the mapping is some local program's, and is to go on.
+        if let Element::Publish { at, protocol: Protocol::Udp, port, .. } = element {
+            for address in self.host_addresses(*at)? {
+                conntrack::forget_towards(&mut self.host.netfilter, address, (Protocol::Udp, *port));
+            }
+        }
+        Ok(())
+    }
+
+    /// The address that is published at, or all of the host's.
+    fn host_addresses(&mut self, at: Option<IpAddr>) -> Result<Vec<IpAddr>, Error> {
+        match at {
+            Some(at) => Ok(vec![at]),
+            None => Ok(address::all(&mut self.host.route)?.into_iter().map(|(_, cidr)| cidr.address).collect()),
+        }
+    }
+
+    /// `nft delete element …`; absence is forgiven. Flows that would go on to the container are forgotten.
+    pub(super) fn delete_element(&mut self, element: &Element) -> Result<(), Error> {
+        if !self.is_ours(element)? {
+            return Ok(());
+        }
+        match self.host.netfilter.send(element.delete().into_batch()) {
+            Err(refusal) if !is_absence(refusal.errno) => {
+                return Err(tried(format!("delete from the firewall: {element}"))(refusal));
+            }
+            _ => {}
+        }
+        match element {
+            Element::Publish { protocol, to, to_port, .. } => {
+                conntrack::forget_answered_by(&mut self.host.netfilter, *to, Some((*protocol, *to_port)));
+            }
+            Element::Own { address, .. } => {
+                conntrack::forget_answered_by(&mut self.host.netfilter, *address, None);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Does the key map to what we said? Leases make a container's address its own, so the value names the owner.
+    fn is_ours(&mut self, element: &Element) -> Result<bool, Error> {
+        let Data::Bytes(ours) = element.data() else { return Ok(true) };
+        match self.host.netfilter.send(element.query()) {
+            Ok(answers) => Ok(answers.iter().any(|answer| nft::value_of(&answer.body) == Some(&ours[..]))),
+            Err(refusal) if is_absence(refusal.errno) => Ok(false),
+            Err(refusal) => Err(tried(format!("ask the firewall for: {element}"))(refusal)),
+        }
+    }
+
+    /// The resolver's rules, in the container's namespace.
+    pub(super) fn make_resolver(&mut self, udp: u16, tcp: u16) -> Result<(), Error> {
+        let batch = nft::resolver(udp, tcp).into_batch();
+        let netfilter = &mut self.space(Place::Container)?.netfilter;
+        netfilter.send(batch).map(|_| ()).map_err(tried("lead 127.0.0.11:53 to the resolver in the container"))
+    }
+}

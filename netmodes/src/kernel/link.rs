@@ -1,0 +1,142 @@
+//! Links: bridges, veth pairs, up and down.
+//!
+//! ```text
+//! host                                        container's network namespace
+//! br-a (bridge) <- master - web.x (veth) ===== eth0 (veth), born there in the same message
+//!                           hairpin on
+//! ```
+//!
+//! A device is named in the request, so that nothing has to be looked up first, but for the index of a bridge that gets
+//! a port. A veth's peer cannot be up in the message that makes it.
+
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{
+    InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkMessage,
+};
+use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
+
+use super::socket::{Batch, Socket, attributes};
+use super::tried;
+use crate::address::Mac;
+use crate::error::Error;
+use crate::plan::Step;
+
+/// What is known of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Its number in its network namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its kind: `bridge`, `veth`; empty for hardware.
+    pub kind: String,
+    /// `ifalias`
+    pub alias: String,
+    /// In bytes.
+    pub mtu: u32,
+    /// IFF_UP
+    pub up: bool,
+}
+
+/// RTM_GETLINK by name; `None` if there is no such device.
+pub(super) fn find(socket: &mut Socket, name: &str) -> Result<Option<Link>, Error> {
+    get(socket, LinkUnspec::new_with_name(name).build(), &format!("look for the device \"{name}\""))
+}
+
+/// RTM_GETLINK by index.
+pub(super) fn by_index(socket: &mut Socket, index: u32) -> Result<Option<Link>, Error> {
+    get(socket, LinkUnspec::new_with_index(index).build(), &format!("look for the device number {index}"))
+}
+
+fn get(socket: &mut Socket, message: LinkMessage, what: &str) -> Result<Option<Link>, Error> {
+    let mut batch = Batch::default();
+    batch.route(RouteNetlinkMessage::GetLink(message), 0);
+    match socket.send(batch) {
+        Ok(answers) => Ok(answers.first().and_then(|answer| parse(&answer.body))),
+        Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
+        Err(refusal) => Err(tried(what)(refusal)),
+    }
+}
+
+/// struct ifinfomsg of 16 bytes (index at 4, flags at 8), then IFLA_* attributes.
+fn parse(body: &[u8]) -> Option<Link> {
+    let number = |bytes: &[u8]| bytes.try_into().map(u32::from_ne_bytes).unwrap_or_default();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string();
+    let mut link = Link { index: number(body.get(4..8)?), up: body.get(8)? & 1 == 1, ..Link::default() };
+    for (kind, value) in attributes(body.get(16..)?) {
+        match kind {
+            3 => link.name = text(value),
+            4 => link.mtu = number(value),
+            20 => link.alias = text(value),
+            18 => link.kind = attributes(value).find(|(kind, _)| *kind == 1).map(|(_, kind)| text(kind))?,
+            _ => {}
+        }
+    }
+    Some(link)
+}
+
+/// The index of a device that must be there.
+pub(super) fn index(socket: &mut Socket, name: &str) -> Result<u32, Error> {
+    if name == "lo" {
+        return Ok(1);
+    }
+    let missing = || Error::NotFound(format!("there is no device \"{name}\""));
+    find(socket, name)?.map(|link| link.index).ok_or_else(missing)
+}
+
+/// `ip link add NAME address MAC mtu MTU type bridge` with its alias.
+pub(super) fn make_bridge(socket: &mut Socket, name: &str, mac: Mac, mtu: u32, alias: &str) -> Result<(), Error> {
+    let message = LinkMessageBuilder::<LinkBridge>::new(name).address(mac.0.to_vec()).mtu(mtu).alias(alias).build();
+    change(socket, vec![RouteNetlinkMessage::NewLink(message)], &format!("make the bridge \"{name}\""))
+}
+
+/// `ip link add NAME type veth peer PEER netns …`, the host end up and in its bridge, then its port's flags.
+pub(super) fn make_veth(socket: &mut Socket, step: &Step, netns: BorrowedFd<'_>) -> Result<(), Error> {
+    let Step::Veth { name, peer, bridge, mac, mtu, isolated, alias } = step else { return Ok(()) };
+    let master = index(socket, bridge)?;
+    let peer = LinkUnspec::new_with_name(peer).address(mac.0.to_vec()).mtu(*mtu).setns_by_fd(netns.as_raw_fd());
+    let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+        .name(name.clone())
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
+    let pair = pair.mtu(*mtu).alias(alias).controller(master).up().build();
+    let flags = vec![InfoBridgePort::HairpinMode(true), InfoBridgePort::Isolated(*isolated)];
+    let port = LinkUnspec::new_with_name(name).set_port_kind(InfoPortKind::Bridge);
+    let port = port.set_port_data(InfoPortData::BridgePort(flags)).build();
+    let messages = vec![RouteNetlinkMessage::NewLink(pair), RouteNetlinkMessage::SetLink(port)];
+    change(socket, messages, &format!("make the veth pair \"{name}\""))
+}
+
+/// `ip link set NAME up|down`
+pub(super) fn set_up(socket: &mut Socket, name: &str, up: bool) -> Result<(), Error> {
+    let builder = LinkUnspec::new_with_name(name);
+    let message = if up { builder.up().build() } else { builder.down().build() };
+    let what = format!("set \"{name}\" {}", if up { "up" } else { "down" });
+    change(socket, vec![RouteNetlinkMessage::SetLink(message)], &what)
+}
+
+/// `ip link del NAME`; one that is not there is no error.
+pub(super) fn delete(socket: &mut Socket, name: &str) -> Result<(), Error> {
+    let message = RouteNetlinkMessage::DelLink(LinkUnspec::new_with_name(name).build());
+    super::absent_is_fine(change(socket, vec![message], &format!("delete \"{name}\"")))
+}
+
+/// Sends requests of which the first makes something new.
+fn change(socket: &mut Socket, messages: Vec<RouteNetlinkMessage>, what: &str) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    for message in messages {
+        let exclusive = matches!(message, RouteNetlinkMessage::NewLink(_));
+        batch.route(message, if exclusive { NLM_F_CREATE | NLM_F_EXCL } else { 0 });
+    }
+    batch.acknowledge();
+    socket.send(batch).map(|_| ()).map_err(tried(what))
+}
+
+/// The family's number: AF_INET, AF_INET6.
+pub(super) fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 2 } else { 10 }
+}

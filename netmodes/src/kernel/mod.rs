@@ -1,0 +1,201 @@
+//! The netlink interpreter: a step becomes a kernel object.
+//!
+//! ```text
+//! Kernel
+//! |- host    Space { route, netfilter }     sockets of the namespace in which Kernel::open was called
+//! `- inside  Space { route, netfilter }     sockets of the container's, opened there before setns back
+//!            netns                          its descriptor: a veth's peer is born in it, sysctls are written in it
+//! ```
+//!
+//! A step's place decides which of the two it acts in. Undo needs the host side alone: what lives in the container's
+//! namespace dies with it.
+
+mod address;
+mod conntrack;
+mod firewall;
+mod host;
+mod link;
+mod netns;
+mod route;
+mod socket;
+mod sysctl;
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use crate::apply::Net;
+use crate::error::Error;
+use crate::plan::{Place, Step};
+
+pub use link::Link;
+pub use route::Route;
+pub use socket::{Answer, Batch, Refusal, Socket};
+
+pub(crate) use host::taken;
+pub(crate) use socket::attributes;
+
+/// The sockets of one network namespace.
+struct Space {
+    route: Socket,
+    netfilter: Socket,
+}
+
+impl Space {
+    fn open() -> Result<Space, Error> {
+        let open = |protocol| Socket::open(protocol).map_err(|error| Error::system("open a netlink socket", error));
+        Ok(Space { route: open(Socket::ROUTE)?, netfilter: open(Socket::NETFILTER)? })
+    }
+}
+
+/// What reaches into a container's network namespace.
+pub struct Inside {
+    space: Space,
+    netns: OwnedFd,
+}
+
+impl Inside {
+    /// Opens the calling thread's network namespace: call it in the container's, straight after `unshare(CLONE_NEWNET)`.
+    ///
+    /// # Errors
+    /// No descriptor left, or /proc is not there.
+    pub fn open() -> Result<Inside, Error> {
+        Ok(Inside { space: Space::open()?, netns: this_netns()? })
+    }
+
+    /// The namespace's descriptor, for `setns` and for those who join it.
+    pub fn netns(&self) -> BorrowedFd<'_> {
+        self.netns.as_fd()
+    }
+}
+
+/// The kernel, by netlink.
+pub struct Kernel {
+    host: Space,
+    inside: Option<Inside>,
+}
+
+impl Kernel {
+    /// Opens the sockets of the calling thread's network namespace, which is the host side from now on. Without
+    /// `inside`, steps in a container's namespace are refused; that is enough for undo, for networks and for recovery.
+    ///
+    /// # Errors
+    /// No descriptor left, or the kernel has no nf_tables.
+    pub fn open(inside: Option<Inside>) -> Result<Kernel, Error> {
+        Ok(Kernel { host: Space::open()?, inside })
+    }
+
+    /// The container's side, if there is one.
+    pub fn inside(&self) -> Option<&Inside> {
+        self.inside.as_ref()
+    }
+
+    fn space(&mut self, place: Place) -> Result<&mut Space, Error> {
+        match place {
+            Place::Host => Ok(&mut self.host),
+            Place::Container => Ok(&mut self.container()?.space),
+        }
+    }
+
+    fn container(&mut self) -> Result<&mut Inside, Error> {
+        self.inside.as_mut().ok_or_else(|| Error::Refused("the container's network namespace is not open here".into()))
+    }
+
+    /// Makes the object. `EEXIST` is the caller's to judge.
+    fn make(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Table { bridge } => self.make_tables(*bridge),
+            Step::Element(element) => self.add_element(element, true),
+            Step::Bridge { name, mac, mtu, alias } => link::make_bridge(&mut self.host.route, name, *mac, *mtu, alias),
+            Step::Veth { .. } => self.make_veth(step),
+            Step::Address { place, device, address, on_link } => {
+                address::add(&mut self.space(*place)?.route, device, *address, *on_link)
+            }
+            Step::Up { place, device } => link::set_up(&mut self.space(*place)?.route, device, true),
+            Step::Route { place, device, to, via } => route::add(&mut self.space(*place)?.route, device, *to, *via),
+            Step::Sysctl { place: Place::Host, key, value } => sysctl::write(key, value),
+            Step::Sysctl { key, value, .. } => {
+                netns::within(self.container()?.netns.as_fd(), || sysctl::write(key, value))
+            }
+            Step::Resolver { udp, tcp } => self.make_resolver(*udp, *tcp),
+            Step::NamedNetns { name, target } => netns::name(name, target),
+        }
+    }
+
+    fn make_veth(&mut self, step: &Step) -> Result<(), Error> {
+        let inside = self.inside.as_ref().map(|inside| inside.netns.as_fd());
+        let netns =
+            inside.ok_or_else(|| Error::Refused("the container's network namespace is not open here".into()))?;
+        link::make_veth(&mut self.host.route, step, netns)
+    }
+}
+
+impl Net for Kernel {
+    fn add(&mut self, step: &Step) -> Result<(), Error> {
+        self.make(step).map_err(|error| match error {
+            Error::Kernel { source: Refusal { errno: Errno::EEXIST, .. }, .. } => Error::NotOurs(step.noun()),
+            other => other,
+        })
+    }
+
+    fn ensure(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Table { bridge } => self.ensure_tables(*bridge),
+            Step::Element(element) => self.add_element(element, false),
+            Step::Bridge { name, alias, .. } => match link::find(&mut self.host.route, name)? {
+                Some(link) if link.kind == "bridge" && link.alias == *alias => Ok(()),
+                Some(_) => Err(Error::NotOurs(step.noun())),
+                None => self.make(step),
+            },
+            _ => match self.make(step) {
+                Err(Error::Kernel { source: Refusal { errno: Errno::EEXIST, .. }, .. }) => Ok(()),
+                other => other,
+            },
+        }
+    }
+
+    fn del(&mut self, step: &Step) -> Result<(), Error> {
+        if step.place() == Place::Container {
+            return Ok(());
+        }
+        match step {
+            Step::Element(element) => self.delete_element(element),
+            Step::Bridge { name, .. } => link::delete(&mut self.host.route, name),
+            Step::Veth { name, .. } => absent_is_fine(link::set_up(&mut self.host.route, name, false)),
+            Step::Up { device, .. } => absent_is_fine(link::set_up(&mut self.host.route, device, false)),
+            Step::Address { device, address, .. } => {
+                absent_is_fine(address::delete(&mut self.host.route, device, *address))
+            }
+            Step::Route { device, to, via, .. } => {
+                absent_is_fine(route::delete(&mut self.host.route, device, *to, *via))
+            }
+            Step::NamedNetns { name, target } => netns::forget_name(name, target),
+            Step::Table { .. } | Step::Sysctl { .. } | Step::Resolver { .. } => Ok(()),
+        }
+    }
+}
+
+/// `remove` forgives absence: no such device, address, route or process.
+fn absent_is_fine(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::Kernel { source, .. }) if is_absence(source.errno) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_absence(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENODEV | Errno::EADDRNOTAVAIL | Errno::ESRCH)
+}
+
+/// A refusal with what was tried.
+fn tried(what: impl Into<String>) -> impl FnOnce(Refusal) -> Error {
+    let tried = what.into();
+    move |source| Error::Kernel { tried, source }
+}
+
+/// `open("/proc/thread-self/ns/net")`
+fn this_netns() -> Result<OwnedFd, Error> {
+    let path = "/proc/thread-self/ns/net";
+    File::open(path).map(OwnedFd::from).map_err(|error| Error::system(format!("open {path}"), error))
+}

@@ -1,0 +1,178 @@
+//! Leases: which address is whose.
+//!
+//! ```text
+//! <network>/leases/172.18.0.2 -> 4f1c…      one symbolic link per lease; what it says is the owner
+//! <network>/cursor                          the address that was leased last
+//! ```
+//!
+//! symlink(2) makes name and content in one step and refuses a name that is there: no lease is ever without its owner,
+//! and no two have one address, whatever crashes when. The cursor goes round the subnet, so that an address rests as
+//! long as possible before somebody else has it. A lease is released only after its owner's journal has been undone.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::subnet::Subnet;
+
+/// The leases of one network, in its state directory.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    directory: PathBuf,
+    cursor: PathBuf,
+}
+
+impl Leases {
+    /// Nothing is read or made yet.
+    pub(crate) fn of(network: &Path) -> Leases {
+        Leases { directory: network.join("leases"), cursor: network.join("cursor") }
+    }
+
+    /// Leases the next free address behind the cursor. The caller holds the network's lock.
+    pub(crate) fn take(&self, subnet: &Subnet, owner: &str) -> Result<Option<IpAddr>, Error> {
+        fs::create_dir_all(&self.directory).map_err(|error| Error::file("make", &self.directory, error))?;
+        for address in candidates(subnet, self.last(subnet)) {
+            if self.take_this(address, owner)? {
+                fs::write(&self.cursor, address.to_string())
+                    .map_err(|error| Error::file("write", &self.cursor, error))?;
+                return Ok(Some(address));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leases this address; `false` if it is somebody's.
+    pub(crate) fn take_this(&self, address: IpAddr, owner: &str) -> Result<bool, Error> {
+        fs::create_dir_all(&self.directory).map_err(|error| Error::file("make", &self.directory, error))?;
+        match symlink(owner, self.path(address)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::file("write the lease", &self.path(address), error)),
+        }
+    }
+
+    /// Gives an address back, if it is this owner's.
+    pub(crate) fn release(&self, address: IpAddr, owner: &str) -> Result<(), Error> {
+        let path = self.path(address);
+        if !fs::read_link(&path).is_ok_and(|found| found == Path::new(owner)) {
+            return Ok(());
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("remove the lease", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every lease with its owner, by address.
+    pub(crate) fn all(&self) -> Result<Vec<(IpAddr, String)>, Error> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|error| Error::file("read", &self.directory, error))?,
+        };
+        let lease = |entry: fs::DirEntry| {
+            let address = entry.file_name().to_str()?.parse().ok()?;
+            Some((address, fs::read_link(entry.path()).ok()?.to_str()?.to_string()))
+        };
+        let mut leases: Vec<_> = entries.flatten().filter_map(lease).collect();
+        leases.sort();
+        Ok(leases)
+    }
+
+    fn path(&self, address: IpAddr) -> PathBuf {
+        self.directory.join(address.to_string())
+    }
+
+    /// Where the cursor is: an index in the subnet. A cursor that cannot be read is at the start.
+    fn last(&self, subnet: &Subnet) -> u128 {
+        let text = fs::read_to_string(&self.cursor).unwrap_or_default();
+        text.parse().ok().and_then(|address| subnet.subnet.index_of(address)).unwrap_or(0)
+    }
+}
+
+/// Every address a container can have, once round from behind the cursor: not the network's own, not the broadcast
+/// address, not the gateway.
+fn candidates(subnet: &Subnet, cursor: u128) -> impl Iterator<Item = IpAddr> {
+    let (cidr, gateway) = (subnet.subnet, subnet.gateway);
+    let end = cidr.host_mask();
+    let round = (cursor + 1..end).chain(1..=cursor.min(end.saturating_sub(1)));
+    round.filter_map(move |n| cidr.nth(n)).filter(move |address| *address != gateway)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn subnet(text: &str) -> Subnet {
+        crate::subnet::check(text, None, &[]).unwrap()
+    }
+
+    #[test]
+    fn a_29_holds_five_and_all_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let leases = Leases::of(directory.path());
+        let small = subnet("10.0.0.0/29");
+        for _ in 0..3 {
+            let taken: BTreeSet<_> = (0..5).map(|n| leases.take(&small, &format!("c{n}")).unwrap().unwrap()).collect();
+            assert_eq!(taken.len(), 5);
+            assert_eq!(leases.take(&small, "c5").unwrap(), None);
+            leases.all().unwrap().into_iter().for_each(|(address, owner)| leases.release(address, &owner).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_address_rests_before_it_is_leased_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let leases = Leases::of(directory.path());
+        let network = subnet("10.0.0.0/24");
+        let mut seen = BTreeSet::new();
+        for _ in 0..253 {
+            let address = leases.take(&network, "c").unwrap().unwrap();
+            assert!(seen.insert(address), "{address} came again");
+            leases.release(address, "c").unwrap();
+        }
+        assert_eq!(leases.take(&network, "c").unwrap().unwrap().to_string(), "10.0.0.2");
+    }
+
+    #[test]
+    fn nobody_releases_what_is_another_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let leases = Leases::of(directory.path());
+        let address = leases.take(&subnet("10.0.0.0/24"), "mine").unwrap().unwrap();
+        leases.release(address, "yours").unwrap();
+        assert_eq!(leases.all().unwrap(), [(address, "mine".to_string())]);
+        assert!(!leases.take_this(address, "yours").unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_is_ever_leased_twice(prefix in 26u8..=30, moves in proptest::collection::vec((any::<bool>(), 0usize..40), 1..120)) {
+            let directory = tempfile::tempdir().unwrap();
+            let leases = Leases::of(directory.path());
+            let network = subnet(&format!("10.0.0.0/{prefix}"));
+            let mut held: BTreeMap<IpAddr, String> = BTreeMap::new();
+            let room = (1usize << (32 - prefix)) - 3;
+            for (n, (take, which)) in moves.into_iter().enumerate() {
+                let owner = format!("c{n}");
+                if take {
+                    match leases.take(&network, &owner).unwrap() {
+                        Some(address) => {
+                            prop_assert!(network.subnet.contains(address) && address != network.gateway);
+                            prop_assert!(address != network.subnet.address && address != network.subnet.last());
+                            prop_assert!(held.insert(address, owner).is_none());
+                        }
+                        None => prop_assert_eq!(held.len(), room),
+                    }
+                } else if let Some((address, owner)) = held.clone().into_iter().nth(which) {
+                    leases.release(address, &owner).unwrap();
+                    held.remove(&address);
+                }
+            }
+            prop_assert_eq!(leases.all().unwrap(), held.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

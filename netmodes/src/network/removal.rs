@@ -1,0 +1,106 @@
+//! Removing a network, in two parts: deleting a bridge takes the kernel some 30 ms, which nobody should wait for.
+//!
+//! ```text
+//! remove           no endpoints? -> record gone (the network is gone) -> bridge down (nothing passes any more)
+//! finish_removal   state without a record: lock -> undo its journal (bridge, elements) -> directory gone
+//! ```
+//!
+//! Anybody may finish, at any time later: the next command, or a `create` that wants the same device or subnet.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{DEFAULT, Network, Networks, record};
+use crate::apply::{self, Net};
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::lock::Lock;
+use crate::plan::{Place, Step};
+
+impl Networks {
+    /// Removes a network. `name_of` gives a container's name for its id, for the refusal: every lease is an endpoint.
+    ///
+    /// # Errors
+    /// It is the default network, has endpoints, or is not there any more.
+    pub fn remove(
+        &self,
+        network: &Network,
+        name_of: &dyn Fn(&str) -> Option<String>,
+        net: &mut impl Net,
+    ) -> Result<(), Error> {
+        let name = &network.name;
+        if name == DEFAULT {
+            return Err(Error::Refused(format!("{name} is a pre-defined network and cannot be removed")));
+        }
+        let _store = self.lock_store()?;
+        let _lock = self.lock(network)?;
+        let endpoints: Vec<String> = self.leases(network)?.iter().map(|(_, owner)| in_words(owner, name_of)).collect();
+        if !endpoints.is_empty() {
+            let endpoints = endpoints.join(", ");
+            let text = format!("error while removing network: network {name} has active endpoints ({endpoints})");
+            return Err(Error::Refused(text));
+        }
+        record::remove(&self.records, network)?;
+        net.del(&Step::Up { place: Place::Host, device: network.bridge.clone() })
+    }
+
+    /// Is there a removal that somebody should finish? One look at two directories.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn has_unfinished_removals(&self) -> Result<bool, Error> {
+        Ok(!self.unfinished()?.is_empty())
+    }
+
+    /// Deletes what is left of removed networks. What could not be deleted is tried again next time.
+    pub fn finish_removal(&self, net: &mut impl Net) -> Vec<Error> {
+        match self.unfinished() {
+            Err(error) => vec![error],
+            Ok(ids) => ids.iter().flat_map(|id| self.finish(id, net)).collect(),
+        }
+    }
+
+    fn finish(&self, id: &str, net: &mut impl Net) -> Vec<Error> {
+        let directory = self.state.join(id);
+        let mut undone = || -> Result<Vec<Error>, Error> {
+            let _lock = Lock::wait(&directory.join("lock"))?;
+            if self.unfinished()?.iter().all(|unfinished| unfinished != id) {
+                return Ok(Vec::new());
+            }
+            let errors = apply::undo(&mut Journal::open(&directory.join("journal"))?, net);
+            if errors.is_empty() {
+                fs::remove_dir_all(&directory).map_err(|error| Error::file("remove", &directory, error))?;
+            }
+            Ok(errors)
+        };
+        match undone() {
+            // Somebody else was quicker.
+            Err(Error::System { source, .. }) if source.kind() == ErrorKind::NotFound => Vec::new(),
+            other => other.unwrap_or_else(|error| vec![error]),
+        }
+    }
+
+    /// The ids of state directories without a record. The state is read first: a record is written before its state is
+    /// made, so none of them is a network that is being made.
+    fn unfinished(&self) -> Result<Vec<String>, Error> {
+        let directories = match fs::read_dir(&self.state) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|error| Error::file("read", &self.state, error))?,
+        };
+        let ids: Vec<String> = directories.flatten().filter_map(|entry| id_of(&entry.path())).collect();
+        let entries = record::entries(&self.records)?;
+        Ok(ids.into_iter().filter(|id| entries.iter().all(|entry| entry.id != *id)).collect())
+    }
+}
+
+/// The id that a state directory is named by; nothing else is touched.
+fn id_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    (name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| name.to_string())
+}
+
+/// `name:"web" id:"0123456789ab"`
+fn in_words(owner: &str, name_of: &dyn Fn(&str) -> Option<String>) -> String {
+    format!("name:\"{}\" id:\"{owner:.12}\"", name_of(owner).unwrap_or_default())
+}
