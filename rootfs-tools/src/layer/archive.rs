@@ -11,6 +11,7 @@
 //! users wrote most images: links, directories and devices have no data, whatever their size field says.
 
 use std::io::{self, BufRead, ErrorKind, Read};
+use std::ops::Range;
 
 use tar::Header;
 
@@ -21,6 +22,16 @@ use super::sparse::{self, Segment};
 use crate::error::Error;
 
 pub(super) const BLOCK: usize = 512;
+
+/// A numeric field of the header, and where it lies (POSIX ustar).
+type Field = (&'static str, Range<usize>);
+const MODE: Field = ("mode", 100..108);
+const UID: Field = ("user id", 108..116);
+const GID: Field = ("group id", 116..124);
+const SIZE: Field = ("size", 124..136);
+const MTIME: Field = ("time", 136..148);
+const MAJOR: Field = ("device number", 329..337);
+const MINOR: Field = ("device number", 337..345);
 
 /// A point in time as utimensat(2) takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,7 +200,7 @@ impl<R: BufRead> Archive<R> {
     }
 
     fn extension_data(&mut self, header: &Header) -> Result<Vec<u8>, Error> {
-        let size = field(header.entry_size(), "size")?;
+        let size = field(header, SIZE, header.entry_size())?;
         self.begin_data(size)?;
         self.take(size)
     }
@@ -216,9 +227,9 @@ impl<R: BufRead> Archive<R> {
         Ok(Entry {
             path: EntryPath::new(path)?,
             kind,
-            mode: field(header.mode(), "mode")? & 0o7777,
-            uid: owner(pax.uid, header.uid(), &raw)?,
-            gid: owner(pax.gid, header.gid(), &raw)?,
+            mode: field(header, MODE, header.mode())? & 0o7777,
+            uid: owner(pax.uid, || field(header, UID, header.uid()), &raw)?,
+            gid: owner(pax.gid, || field(header, GID, header.gid()), &raw)?,
             mtime: pax.mtime.map_or_else(|| header_time(header), Ok)?,
             xattrs: pax.xattrs,
         })
@@ -242,7 +253,7 @@ impl<R: BufRead> Archive<R> {
     }
 
     fn file(&mut self, header: &Header, pax: &Pax) -> Result<Kind, Error> {
-        let stored = pax.size.map_or_else(|| field(header.entry_size(), "size"), Ok)?;
+        let stored = pax.size.map_or_else(|| field(header, SIZE, header.entry_size()), Ok)?;
         if header.as_bytes()[156] == b'S' {
             let (size, segments) = sparse::from_header(header, &mut self.input)?;
             self.begin_data(stored)?;
@@ -316,14 +327,14 @@ fn symlink_target(target: Vec<u8>, name: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn device(header: &Header, block: bool) -> Result<Kind, Error> {
-    let major = field(header.device_major(), "device number")?.unwrap_or(0);
-    let minor = field(header.device_minor(), "device number")?.unwrap_or(0);
+    let major = field(header, MAJOR, header.device_major())?.unwrap_or(0);
+    let minor = field(header, MINOR, header.device_minor())?.unwrap_or(0);
     Ok(Kind::Device { block, major, minor })
 }
 
 /// An owner: 4294967295 would mean "leave it" to chown(2), and more does not fit.
-fn owner(pax: Option<u64>, header: io::Result<u64>, name: &[u8]) -> Result<u32, Error> {
-    let id = pax.map_or_else(|| field(header, "owner"), Ok)?;
+fn owner(pax: Option<u64>, header: impl FnOnce() -> Result<u64, Error>, name: &[u8]) -> Result<u32, Error> {
+    let id = pax.map_or_else(header, Ok)?;
     match u32::try_from(id) {
         Ok(id) if id != u32::MAX => Ok(id),
         _ => refuse(&format!("{:?} belongs to the impossible user or group {id}", lossy(name))),
@@ -332,11 +343,16 @@ fn owner(pax: Option<u64>, header: io::Result<u64>, name: &[u8]) -> Result<u32, 
 
 fn header_time(header: &Header) -> Result<Time, Error> {
     // A time before 1970 is base-256 in two's complement: the cast gives the sign back.
-    Ok(Time { seconds: field(header.mtime(), "time")? as i64, nanoseconds: 0 })
+    Ok(Time { seconds: field(header, MTIME, header.mtime())? as i64, nanoseconds: 0 })
 }
 
-fn field<T>(value: io::Result<T>, name: &str) -> Result<T, Error> {
-    value.map_err(|_| Error::Archive(format!("the {name} in a header is no number")))
+/// A number of the header: what the `tar` crate made of it, or 0 where the field is blank, as Go reads it.
+fn field<T: Default>(header: &Header, (name, at): Field, parsed: io::Result<T>) -> Result<T, Error> {
+    let blank = header.as_bytes()[at].iter().all(|b| matches!(b, 0 | b' '));
+    match parsed {
+        Err(_) if blank => Ok(T::default()),
+        other => other.map_err(|_| Error::Archive(format!("the {name} in a header is no number"))),
+    }
 }
 
 pub(super) fn refuse<T>(why: &str) -> Result<T, Error> {

@@ -99,6 +99,25 @@ fn pure_parents_that_nobody_mentions_are_made() {
 }
 
 #[test]
+fn pure_blank_numbers_are_zero_and_nonsense_is_refused() {
+    let play = Playground::new();
+    let patched = |at: std::ops::Range<usize>, with: u8| {
+        let mut tar = Tar::default().file("x", b"");
+        tar.0[at].fill(with);
+        let mut header = tar::Header::new_old();
+        header.as_mut_bytes().copy_from_slice(&tar.0[..512]);
+        header.set_cksum();
+        tar.0[..512].copy_from_slice(header.as_bytes());
+        tar
+    };
+    play.unpack(patched(100..108, 0)).unwrap();
+    assert_eq!(mode(&play.fs("x")), 0);
+    play.unpack(patched(136..148, b' ')).unwrap();
+    assert_eq!(fs::metadata(play.fs("x")).unwrap().mtime(), 0);
+    assert!(play.refused(patched(100..108, b'9')).contains("the mode in a header is no number"));
+}
+
+#[test]
 fn root_owners_and_binary_capabilities_survive() {
     let play = Playground::new();
     // VFS_CAP_REVISION_2, effective; cap_dac_override and cap_fowner: the byte 0x0a, a newline.
