@@ -289,4 +289,40 @@ mod tests {
         assert!(prepared.effective.is_empty() && prepared.permitted.is_empty());
         assert!(prepared.inheritable.is_empty() && prepared.ambient.is_empty());
     }
+
+    /// Capabilities belong to a thread, so a thread can stand in for the child.
+    fn status_after(prepared: Prepared) -> String {
+        let child = std::thread::spawn(move || {
+            prepared.drop_bounding().unwrap();
+            prepared.keep().unwrap();
+            prepared.set().unwrap();
+            std::fs::read_to_string("/proc/thread-self/status").unwrap()
+        });
+        child.join().unwrap()
+    }
+
+    fn line<'a>(status: &'a str, name: &str) -> &'a str {
+        status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim()
+    }
+
+    #[test]
+    fn root_a_process_ends_with_exactly_these() {
+        let set = adjust(&words(&["NET_ADMIN"]), &words(&["MKNOD"]), false).unwrap();
+        let prepared = Prepared::new(&for_user(&set, 0)).unwrap();
+        let mask = format!("{:016x}", prepared.bounding);
+        let status = status_after(prepared);
+        for name in ["CapBnd:", "CapPrm:", "CapEff:"] {
+            assert_eq!(line(&status, name), mask, "{name}");
+        }
+        for name in ["CapInh:", "CapAmb:"] {
+            assert_eq!(line(&status, name), "0000000000000000", "{name}");
+        }
+    }
+
+    #[test]
+    fn root_a_user_other_than_root_ends_with_none() {
+        let status = status_after(Prepared::new(&for_user(&docker_default(), 1000)).unwrap());
+        assert_eq!(line(&status, "CapEff:"), "0000000000000000");
+        assert_eq!(line(&status, "CapBnd:"), "00000000a80425fb");
+    }
 }

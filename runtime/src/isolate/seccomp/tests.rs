@@ -245,6 +245,26 @@ fn what_no_filter_can_express_is_refused_in_a_sentence() {
     refuse(|rule| rule.set_args(Some(vec![argument(6, LinuxSeccompOperator::ScmpCmpEq, 0, 0)])), "argument 6");
 }
 
+/// A filter belongs to a thread, so a thread can stand in for the child.
+#[test]
+fn root_the_kernel_takes_the_filter_and_obeys() {
+    let program = compile(&ours(&[])).unwrap();
+    let child = std::thread::spawn(move || {
+        crate::sys::seccomp::install(&program).unwrap();
+        let refused = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS).unwrap_err();
+        let vsock = nix::sys::socket::socket(
+            nix::sys::socket::AddressFamily::Vsock,
+            nix::sys::socket::SockType::Stream,
+            nix::sys::socket::SockFlag::empty(),
+            None,
+        );
+        (refused, vsock.unwrap_err(), std::fs::read_to_string("/proc/thread-self/status").unwrap())
+    });
+    let (unshare, vsock, status) = child.join().unwrap();
+    assert_eq!((unshare, vsock), (nix::errno::Errno::EPERM, nix::errno::Errno::EPERM));
+    assert!(status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t0"), "{status}");
+}
+
 fn rule(names: &[&str], action: LinuxSeccompAction, args: Vec<LinuxSeccompArg>) -> LinuxSyscall {
     let mut rule = LinuxSyscall::default();
     rule.set_names(names.iter().map(|name| (*name).to_owned()).collect());

@@ -1,0 +1,197 @@
+//! One leaf: made, filled, used, emptied and removed, whatever the version.
+//!
+//! ```text
+//! create ─> apply ─> attach, or clone into fd ─> (freeze, thaw) ─> kill ─> remove
+//!    ^                                                                       ^
+//!    └── the caller has written parent and name down before          open ───┘  finds it again after a crash
+//! ```
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nix::unistd::Pid;
+use oci_spec::runtime::LinuxResources;
+
+use super::hierarchy::{Hierarchy, checked};
+use super::{kill, tree, v1, v2};
+
+/// A leaf in all the trees where it exists. Dropping it leaves the kernel's object alone.
+#[derive(Debug)]
+pub struct Cgroup {
+    pub(super) leaf: Leaf,
+}
+
+#[derive(Debug)]
+pub(super) enum Leaf {
+    V1(Vec<v1::Part>),
+    V2(v2::Part),
+}
+
+/// A directory to bind below the container's own /sys/fs/cgroup (version 1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The name of the tree's mount point, such as `memory` or `cpu,cpuacct`.
+    pub name: String,
+    /// The leaf in that tree, on the host.
+    pub source: PathBuf,
+}
+
+impl Cgroup {
+    /// mkdir(2) of `parent/name` in every tree, with what the parents need first. A tree that this process may not
+    /// write to is left out: it is missed only when a limit needs it.
+    ///
+    /// # Errors
+    /// When the leaf exists already (it is not touched), a word leads out of the tree, or no tree can be written.
+    /// What was made is then removed again.
+    pub fn create(hierarchy: &Hierarchy, parent: &str, name: &str) -> Result<Cgroup> {
+        let path = checked("parent", parent)?.join(checked("name", name)?);
+        Ok(Cgroup {
+            leaf: match hierarchy {
+                Hierarchy::V1(trees) => Leaf::V1(v1::create(&trees.iter().collect::<Vec<_>>(), &path)?),
+                Hierarchy::V2(root) => Leaf::V2(v2::create(root, &path)?),
+            },
+        })
+    }
+
+    /// As [`Cgroup::create`], for a process that is only to be kept together and needs no limits, such as a monitor:
+    /// on version 1 in one tree alone, `name=systemd` if it is there.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`].
+    pub fn create_minimal(hierarchy: &Hierarchy, parent: &str, name: &str) -> Result<Cgroup> {
+        let Hierarchy::V1(trees) = hierarchy else { return Cgroup::create(hierarchy, parent, name) };
+        let path = checked("parent", parent)?.join(checked("name", name)?);
+        let preferred = ["name=systemd", "pids", "freezer"];
+        let tree = preferred.iter().find_map(|wanted| trees.iter().find(|tree| tree.controls(wanted)));
+        let tree: Vec<_> = tree.or(trees.first()).into_iter().collect();
+        Ok(Cgroup { leaf: Leaf::V1(v1::create(&tree, &path)?) })
+    }
+
+    /// Finds what [`Cgroup::create`] made, also a part of it; `None` when nothing is left.
+    ///
+    /// # Errors
+    /// When a word leads out of the tree, or a version 2 leaf cannot be opened.
+    pub fn open(hierarchy: &Hierarchy, parent: &str, name: &str) -> Result<Option<Cgroup>> {
+        let path = checked("parent", parent)?.join(checked("name", name)?);
+        let leaf = match hierarchy {
+            Hierarchy::V1(trees) => v1::open(trees, &path).map(Leaf::V1),
+            Hierarchy::V2(root) => v2::open(root, &path)?.map(Leaf::V2),
+        };
+        Ok(leaf.map(|leaf| Cgroup { leaf }))
+    }
+
+    /// Writes the limits, and the device rules where there are any.
+    ///
+    /// # Errors
+    /// For a limit whose controller this host lacks, one that its version does not have, and a value that the kernel
+    /// refuses (with the kernel's word).
+    pub fn apply(&self, resources: &LinuxResources) -> Result<()> {
+        match &self.leaf {
+            Leaf::V1(parts) => v1::apply(parts, resources),
+            Leaf::V2(part) => v2::apply(part, resources),
+        }
+    }
+
+    /// Moves a process in: `echo PID > cgroup.procs`, in each tree. On version 2 this takes the kernel milliseconds;
+    /// clone into [`Cgroup::fd`] instead where that is possible.
+    ///
+    /// # Errors
+    /// ESRCH when there is no such process, ENOSPC when a cpuset is empty, EAGAIN over a pids limit.
+    pub fn attach(&self, pid: Pid) -> Result<()> {
+        match &self.leaf {
+            Leaf::V1(parts) => v1::attach(parts, pid),
+            Leaf::V2(part) => v2::attach(part, pid),
+        }
+    }
+
+    /// The directory for CLONE_INTO_CGROUP of clone3(2): on version 2 only.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.leaf {
+            Leaf::V1(_) => None,
+            Leaf::V2(part) => Some(part.fd()),
+        }
+    }
+
+    /// What the container may see of version 1 below its /sys/fs/cgroup; empty on version 2, where mounting cgroup2
+    /// inside a cgroup namespace shows the right thing.
+    pub fn views(&self) -> Vec<View> {
+        match &self.leaf {
+            Leaf::V1(parts) => parts.iter().map(v1::Part::view).collect(),
+            Leaf::V2(_) => Vec::new(),
+        }
+    }
+
+    /// Is no process left, also in groups that the container made below?
+    ///
+    /// # Errors
+    /// When the kernel's files cannot be read.
+    pub fn is_empty(&self) -> Result<bool> {
+        match &self.leaf {
+            Leaf::V1(parts) => Ok(v1::processes(parts)?.is_empty()),
+            Leaf::V2(part) => part.is_empty(),
+        }
+    }
+
+    /// Kills every process and returns when the last one has ended; does nothing to an empty group. Paused ones are
+    /// thawed so that they can die.
+    ///
+    /// # Errors
+    /// When processes are still there after ten seconds (uninterruptible sleep), or Pontoon itself is one of them.
+    pub fn kill(&self) -> Result<()> {
+        match &self.leaf {
+            Leaf::V1(parts) => kill::by_hand(&v1::Freezer(parts)),
+            Leaf::V2(part) => v2::kill(part),
+        }
+    }
+
+    /// Stops every process where it stands, and returns when they do.
+    ///
+    /// # Errors
+    /// When this host has no freezer, or a process does not stop within ten seconds (all are thawed then).
+    pub fn freeze(&self) -> Result<()> {
+        match &self.leaf {
+            Leaf::V1(parts) => v1::freeze(parts),
+            Leaf::V2(part) => v2::freeze(part),
+        }
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// When the kernel's file cannot be written.
+    pub fn thaw(&self) -> Result<()> {
+        match &self.leaf {
+            Leaf::V1(parts) => v1::thaw(parts),
+            Leaf::V2(part) => v2::thaw(part),
+        }
+    }
+
+    /// rmdir(2) in every tree, groups that the container made below included; forgives absence.
+    ///
+    /// # Errors
+    /// EBUSY when a process is still inside.
+    pub fn remove(&self) -> Result<()> {
+        match &self.leaf {
+            Leaf::V1(parts) => parts.iter().map(|part| tree::remove(&part.dir)).fold(Ok(()), Result::and),
+            Leaf::V2(part) => tree::remove(&part.dir),
+        }
+    }
+}
+
+/// rmdir(2) of a parent that has no leaves any more; one that still has some, or is not there, is left alone.
+///
+/// # Errors
+/// When the word leads out of the tree.
+pub fn remove_parent(hierarchy: &Hierarchy, parent: &str) -> Result<()> {
+    let path = checked("parent", parent)?;
+    let roots: Vec<_> = match hierarchy {
+        Hierarchy::V1(trees) => trees.iter().map(|tree| &tree.root).collect(),
+        Hierarchy::V2(root) => vec![root],
+    };
+    for root in roots {
+        // Best effort by contract: EBUSY means in use, ENOENT gone.
+        let _ = std::fs::remove_dir(root.join(path));
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Control groups: one leaf a container, and the same words for versions 1 and 2.
+//!
+//! ```text
+//!                    v1 and hybrid                                   v2
+//! /sys/fs/cgroup/    cpu/  memory/  pids/  freezer/  systemd/ …      cgroup.controllers
+//!   parent           cpu/pontoon  memory/pontoon  …                  pontoon/     (controllers switched on here)
+//!   leaf             cpu/pontoon/ID  memory/pontoon/ID  …            pontoon/ID/  (processes only here)
+//! attach             write the pid into each tree                    CLONE_INTO_CGROUP by `fd`, or write the pid
+//! devices            devices.deny, devices.allow                     a BPF program
+//! kill               freeze, SIGKILL by pidfd, thaw, wait            cgroup.kill, wait on cgroup.events
+//! ```
+//!
+//! A parent is relative to the *mount point* of each tree, never to the group that Pontoon itself runs in: so a
+//! container outlives the session that started it and is found again by another command, as with Docker's cgroupfs
+//! driver. Inside a container the mount point shows what that container may use, and the same words work there.
+//!
+//! A hybrid host (v1, and a v2 tree without controllers under `unified`) counts as v1.
+
+mod device_program;
+mod devices;
+mod file;
+mod hierarchy;
+mod kill;
+mod leaf;
+mod resources;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod v1;
+mod v2;
+
+pub use hierarchy::{Hierarchy, Tree, detect};
+pub use leaf::{Cgroup, View, remove_parent};
+pub use resources::memory;
