@@ -12,8 +12,8 @@
 //! while `alive` says so; thus a crash leaves files that nobody believes, until [`withdraw_all`] removes them.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,9 @@ pub type Alive<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Times that a vanishing directory is made again before giving up: each loss means that another owner left just then.
 const ATTEMPTS: usize = 64;
+
+/// Bytes read at a time; few containers have more addresses than fit.
+const PAGE: usize = 512;
 
 /// Publishes `addresses` of `container` under `name` in the network whose state directory is `dir`.
 ///
@@ -174,11 +177,21 @@ fn pointer_in(file: &Path) -> io::Result<Option<String>> {
     Ok(text_of(file)?.lines().next().filter(|name| is_name(name)).map(str::to_owned))
 }
 
-/// The text of a file; empty when its owner has just withdrawn it.
+/// The text of a file; empty when its owner has just withdrawn it. Files here are written whole and hold a few lines, so
+/// that open(2), one short read(2) and close(2) are all it takes; this is the cost of an answer.
 fn text_of(file: &Path) -> io::Result<String> {
-    match fs::read_to_string(file) {
-        Err(absent) if absent.kind() == ErrorKind::NotFound => Ok(String::new()),
-        read => read,
+    let mut open = match File::open(file) {
+        Err(absent) if absent.kind() == ErrorKind::NotFound => return Ok(String::new()),
+        open => open?,
+    };
+    let mut page = [0; PAGE];
+    let mut bytes = Vec::new();
+    loop {
+        let read = open.read(&mut page)?;
+        bytes.extend_from_slice(&page[..read]);
+        if read < PAGE {
+            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        }
     }
 }
 

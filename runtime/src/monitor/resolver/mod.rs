@@ -109,7 +109,7 @@ impl Resolver {
         match effect {
             Effect::Reply { client: Client::Udp(to), message } => {
                 // A client that cannot take its answer will ask again: nothing is queued for it.
-                let _ = self.sockets.udp.send_to(&message, to);
+                let _ = self.sockets.answer(&message, to);
             }
             Effect::Reply { client: Client::Tcp(id), message } => self.send_to_client(id, &message),
             Effect::Open { link, upstream, transport } => {

@@ -7,11 +7,14 @@
 //! ```
 //!
 //! A socket stays in the netns where it was made, whoever uses it. Port 53 itself is left to the container's programs;
-//! two DNAT rules bring its queries to the random ports. `lo` is still down when we bind, which is no hindrance: bind(2)
-//! takes 127.0.0.0/8 for local whatever the state of the link.
+//! two DNAT rules bring its queries to the random ports.
+//!
+//! `lo` is still down when we bind. bind(2) succeeds, but the kernel, which does not know yet that 127.0.0.0/8 is local,
+//! leaves the source address open: datagrams would later go out from 127.0.0.1, and nobody would take them for the
+//! answer of 127.0.0.11. So each answer names its source (IP_PKTINFO, ip(7)). TCP takes it from the client's SYN.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
@@ -19,7 +22,10 @@ use std::thread;
 use netmodes::names::resolv::RESOLVER;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket};
+use nix::libc::{in_addr, in_pktinfo};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, SockaddrStorage, connect, sendmsg, socket,
+};
 
 /// Stack of the thread that opens one socket in the container's netns, in bytes.
 const STACK: usize = 64 * 1024;
@@ -42,6 +48,19 @@ impl ResolverSockets {
         udp.set_nonblocking(true)?;
         tcp.set_nonblocking(true)?;
         Ok(Self { udp, tcp, inside: Netns::of_this_thread()? })
+    }
+
+    /// Sends one answer, from 127.0.0.11.
+    ///
+    /// # Errors
+    /// What sendmsg(2) said.
+    pub(super) fn answer(&self, message: &[u8], to: SocketAddr) -> io::Result<()> {
+        let address = in_addr { s_addr: u32::from_ne_bytes(RESOLVER.octets()) };
+        let source = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: address, ipi_addr: address };
+        let control = [ControlMessage::Ipv4PacketInfo(&source)];
+        let (bytes, to) = ([IoSlice::new(message)], SockaddrStorage::from(to));
+        sendmsg(self.udp.as_raw_fd(), &bytes, &control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+        Ok(())
     }
 
     /// The ports, UDP and TCP, to which the DNAT rules of the container's netns have to lead.
