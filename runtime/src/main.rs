@@ -1,2 +1,59 @@
-//! The binary.
-fn main() {}
+//! Pontoon: a container runtime with networking built in. One static binary, no daemon.
+//!
+//! ```text
+//! main ─ cli ─ commands ─ container (record, state, store)
+//!                  └───── monitor ─ launch ─ isolate ─ sys
+//!                            └───── netmodes, rootfs_tools
+//! ```
+//!
+//! This file parses, runs, prints one error and ends with the exit code: 125 for Pontoon's own failure, 126 for a
+//! program that cannot be executed, 127 for one that is not found, 128+n for signal n, else the program's own.
+
+mod cli;
+mod commands;
+mod container;
+mod control;
+mod files;
+mod host;
+mod isolate;
+mod launch;
+mod lock;
+mod monitor;
+mod processes;
+mod spec;
+mod sys;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.first().is_some_and(|name| name == monitor::spawn::NAME) {
+        return exit(monitor::main(&arguments));
+    }
+    let cli = match cli::Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return explain_usage(&error),
+    };
+    match commands::dispatch(cli) {
+        Ok(code) => exit(code),
+        Err(error) => {
+            eprintln!("pontoon: {error:#}");
+            let failure = error.downcast_ref::<launch::Failure>();
+            exit(failure.map_or(125, |failure| failure.code))
+        }
+    }
+}
+
+/// Help is no failure; a word that does not belong is Pontoon's own, 125.
+fn explain_usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    exit(if error.use_stderr() { 125 } else { 0 })
+}
+
+fn exit(code: i32) -> ExitCode {
+    ExitCode::from(code as u8)
+}

@@ -1,0 +1,216 @@
+//! A command attached to a container: its side of the conversation with the monitor.
+//!
+//! ```text
+//! Attach(+pipes) ─ Resize ─ [Start] ──> monitor
+//! relay: stdin, stdout, stderr, signals;  replies: Started, Exited, Failed
+//! ```
+
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+
+use super::relay::{RawTerminal, Relay, Target};
+use crate::container::Container;
+use crate::control::{Connection, Reply, Request};
+use crate::launch::Failure;
+use crate::monitor::event_loop;
+use crate::monitor::service::{Readiness, Service, Watch};
+use crate::sys::term;
+
+/// How a command takes part in a container's streams.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// Pass standard input on.
+    pub stdin: bool,
+    /// The container has a terminal.
+    pub tty: bool,
+    /// Bytes that detach.
+    pub keys: Vec<u8>,
+    /// The first word is `Start`.
+    pub start: bool,
+}
+
+/// How the conversation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The container ended with this code.
+    Exited(i32),
+    /// The person went away; the container goes on.
+    Detached,
+}
+
+/// Signals that are passed on to a container without a terminal (all that can be caught, but those about our own
+/// children, pipes and job control).
+pub const PROXIED: [Signal; 6] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
+
+/// Starts a container and waits until it runs, for `-d` and `start`.
+///
+/// # Errors
+/// The [`Failure`] that the monitor reports.
+pub fn start(connection: &Connection) -> Result<()> {
+    match connection.ask(&Request::Start)? {
+        Reply::Started => Ok(()),
+        Reply::Failed { code, sentence } => Err(Failure { code, sentence }.into()),
+        // It ended before it could be said that it ran: it ran.
+        Reply::Exited { .. } => Ok(()),
+        other => bail!("the monitor said {other:?} where it should have said Started"),
+    }
+}
+
+/// Checks that `-t` has a terminal to pass on.
+///
+/// # Errors
+/// Docker's sentence.
+pub fn check_terminal(stdin: bool, tty: bool) -> Result<()> {
+    if stdin && tty && !std::io::stdin().is_terminal() {
+        bail!("cannot attach stdin to a TTY-enabled container because stdin is not a terminal");
+    }
+    Ok(())
+}
+
+/// Takes part until the container ends or the person detaches.
+///
+/// # Errors
+/// The container's [`Failure`] to start, or the death of its monitor.
+pub fn converse(connection: Connection, manner: &Manner) -> Result<Outcome> {
+    let relay = attach(&connection, manner)?;
+    let _raw = (manner.tty && manner.stdin).then(RawTerminal::enter).flatten();
+    let mut talk = Talk { connection, replies: VecDeque::new(), has_ended: false };
+    talk.resize(manner);
+    if manner.start {
+        talk.connection.send(&Request::Start, &[])?;
+    }
+    talk.go_on(relay, manner)
+}
+
+/// Makes the pipes and hands their other ends to the monitor.
+fn attach(connection: &Connection, manner: &Manner) -> Result<Relay> {
+    let pipe = || nix::unistd::pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe");
+    let (output, error) = (pipe()?, pipe()?);
+    let input = if manner.stdin { Some(pipe()?) } else { None };
+    let mut theirs = vec![output.1.as_fd(), error.1.as_fd()];
+    theirs.extend(input.iter().map(|(read, _)| read.as_fd()));
+    connection.send(&Request::Attach { stdin: manner.stdin }, &theirs)?;
+    let keys = if manner.tty { manner.keys.as_slice() } else { &[] };
+    let mut signals = PROXIED.to_vec();
+    signals.push(Signal::SIGWINCH);
+    let outputs = vec![(output.0, Target::Output), (error.0, Target::Error)];
+    Relay::new(input.map(|(_, write)| write), keys, outputs, &signals)
+}
+
+struct Talk {
+    connection: Connection,
+    replies: VecDeque<Reply>,
+    has_ended: bool,
+}
+
+impl Talk {
+    fn go_on(&mut self, mut relay: Relay, manner: &Manner) -> Result<Outcome> {
+        let mut closed = false;
+        loop {
+            event_loop::turn(&mut [&mut relay, self])?;
+            for signal in std::mem::take(&mut relay.received) {
+                if let Some(outcome) = self.signal(signal, manner)? {
+                    return Ok(outcome);
+                }
+            }
+            if relay.is_detached {
+                eprintln!("read escape sequence\r");
+                return Ok(Outcome::Detached);
+            }
+            if relay.input_ended && !closed {
+                closed = true;
+                let _ = self.connection.send(&Request::CloseStdin, &[]);
+            }
+            while let Some(reply) = self.replies.pop_front() {
+                if let Some(code) = ended(reply)? {
+                    relay.close_input();
+                    drain(&mut relay)?;
+                    return Ok(Outcome::Exited(code));
+                }
+            }
+            if self.has_ended {
+                drain(&mut relay)?;
+                bail!("the container's monitor has died, and the container with it");
+            }
+        }
+    }
+
+    /// A signal that was sent to us: the window's size, or one for the container.
+    fn signal(&self, signal: Signal, manner: &Manner) -> Result<Option<Outcome>> {
+        if signal == Signal::SIGWINCH {
+            self.resize(manner);
+            return Ok(None);
+        }
+        if manner.tty {
+            // The terminal passes its keys on as bytes; a real signal is meant for us, and the container goes on.
+            return Ok(Some(Outcome::Exited(128 + signal as i32)));
+        }
+        self.connection.send(&Request::Kill { signal: signal as i32 }, &[])?;
+        Ok(None)
+    }
+
+    fn resize(&self, manner: &Manner) {
+        if manner.tty
+            && let Ok(size) = term::size(std::io::stdin().as_fd()).or_else(|_| term::size(std::io::stdout().as_fd()))
+        {
+            let _ = self.connection.send(&Request::Resize(size), &[]);
+        }
+    }
+}
+
+/// The exit code, if the reply says that the container has ended.
+fn ended(reply: Reply) -> Result<Option<i32>> {
+    match reply {
+        Reply::Exited { code } => Ok(Some(code)),
+        Reply::Failed { code, sentence } => Err(Failure { code, sentence }.into()),
+        Reply::Error { sentence } => bail!(sentence),
+        _ => Ok(None),
+    }
+}
+
+/// What is still in the pipes; the monitor has closed its ends.
+fn drain(relay: &mut Relay) -> Result<()> {
+    while !relay.is_drained() {
+        event_loop::turn(&mut [relay])?;
+    }
+    Ok(())
+}
+
+impl Service for Talk {
+    fn watch(&self, watch: &mut Vec<Watch>) {
+        watch.push(Watch::read(self.connection.as_fd().as_raw_fd()));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn ready(&mut self, _fd: RawFd, _readiness: Readiness) {
+        match self.connection.receive::<Reply>() {
+            Ok(Some((reply, _))) => self.replies.push_back(reply),
+            _ => self.has_ended = true,
+        }
+    }
+
+    fn expired(&mut self, _now: Instant) {}
+}
+
+/// Calls the monitor of a running container.
+///
+/// # Errors
+/// Docker's sentence when it does not run.
+pub fn call(container: &Container) -> Result<Connection> {
+    let running = container.is_supervised()?;
+    match Connection::open(&container.state_dir()) {
+        Ok(connection) if running => Ok(connection),
+        _ => bail!("container {} is not running", container.record.name),
+    }
+}
+

@@ -1,0 +1,81 @@
+//! `pontoon create`, and the making of a record that `run` shares.
+//!
+//! ```text
+//! image (found or built) ─ record checked ─ store lock: name, directories, record
+//! ```
+
+use anyhow::{Result, bail};
+use rootfs_tools::{Image, Store};
+
+use super::request;
+use crate::cli::{ContainerArgs, CreateArgs};
+use crate::container::{Container, Containers, naming};
+use crate::host::Host;
+use crate::lock::Lock;
+
+/// Creates a container and prints its id.
+///
+/// # Errors
+/// A sentence; nothing is made then.
+pub fn create(host: &Host, args: CreateArgs) -> Result<i32> {
+    let (container, _) = make(host, &args.container, false)?;
+    println!("{}", container.record.id);
+    Ok(0)
+}
+
+/// Records a container; with `starting` its life is in the caller's hand.
+///
+/// # Errors
+/// A sentence; nothing is made then.
+pub fn make(host: &Host, args: &ContainerArgs, starting: bool) -> Result<(Container, Option<Lock>)> {
+    if let Some(name) = &args.name {
+        naming::check(name)?;
+        finish_namesake(host, name)?;
+    }
+    let store = Store::open(&host.root.join("images"))?;
+    let word = request::image_word(&args.image_and_command)?;
+    // Held until the record names the image: nobody can remove it in between.
+    let _hold = store.hold()?;
+    let image = image(&store, word)?;
+    let name = args.name.clone().map_or_else(|| naming::made_up(0), Ok)?;
+    let mut record = request::record(host, args, &image, name)?;
+    let _lock = host.lock()?;
+    let containers = Containers::of(host);
+    for attempt in 1..20 {
+        if args.name.is_some() || containers.lookup(&record.name)?.is_none() {
+            break;
+        }
+        record.name = naming::made_up(attempt)?;
+    }
+    containers.create(record, starting)
+}
+
+/// A container of that name that is just ending keeps the name for another moment: its end is waited for.
+fn finish_namesake(host: &Host, name: &str) -> Result<()> {
+    let Some(container) = Containers::of(host).lookup(name)?.filter(|found| found.record.name == name) else {
+        return Ok(());
+    };
+    if container.record.auto_remove && container.is_ending()? {
+        let _life = container.await_life()?;
+    }
+    Ok(())
+}
+
+/// The image by that name; one that there is a built-in recipe for is built on the spot.
+///
+/// # Errors
+/// Docker's "Unable to find image" sentence.
+pub fn image(store: &Store, word: &str) -> Result<Image> {
+    let missing = match store.find(word) {
+        Err(rootfs_tools::Error::NoSuchImage(_)) => word,
+        other => return Ok(other?),
+    };
+    let shown = if missing.contains([':', '@']) { missing.to_owned() } else { format!("{missing}:latest") };
+    eprintln!("Unable to find image '{shown}' locally");
+    let name = missing.strip_suffix(":latest").unwrap_or(missing);
+    eprintln!("Building {shown} from the built-in recipe, if there is one");
+    match store.build_builtin(name)? {
+        Some(image) => Ok(image),
+        None => bail!("No such image: {shown}; import one with 'pontoon image import FILE {name}'"),
+    }
+}

@@ -1,0 +1,196 @@
+//! `pontoon inspect`: everything that is known of a container, in the shape of Docker's JSON.
+
+use anyhow::{Result, bail};
+use netmodes::publish::Mapping;
+use serde_json::{Map, Value, json};
+
+use super::template;
+use crate::cli::InspectArgs;
+use crate::container::state::Endpoint;
+use crate::container::{Container, Containers, Record, State, Status};
+use crate::host::Host;
+use crate::text;
+
+/// Prints one JSON array for all, or one line a container by a template.
+///
+/// # Errors
+/// After what was found: `No such object`.
+pub fn inspect(host: &Host, args: &InspectArgs) -> Result<i32> {
+    print(args, |name| {
+        let Some(container) = Containers::of(host).lookup(name)? else { bail!("No such object: {name}") };
+        describe(&container)
+    })
+}
+
+/// What `inspect` and `network inspect` have in common.
+///
+/// # Errors
+/// A template that cannot be rendered.
+pub fn print(args: &InspectArgs, mut find: impl FnMut(&str) -> Result<Value>) -> Result<i32> {
+    let mut found = Vec::new();
+    let code = super::each(&args.names, |name| {
+        found.push(find(name)?);
+        Ok(())
+    })?;
+    match &args.format {
+        Some(format) => print!("{}", template::lines(format, &found)?),
+        None => println!("{}", serde_json::to_string_pretty(&found)?),
+    }
+    Ok(code)
+}
+
+fn describe(container: &Container) -> Result<Value> {
+    let record = &container.record;
+    let state = container.state()?;
+    let is_running = state.status == Status::Running && container.is_supervised()?;
+    let (program, arguments) = record.process.args.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    Ok(json!({
+        "Id": record.id,
+        "Created": record.created,
+        "Path": shown(program),
+        "Args": arguments.iter().map(|word| shown(word)).collect::<Vec<_>>(),
+        "State": state_of(&state, is_running),
+        "Image": record.image.id,
+        "ResolvConfPath": container.state_dir().join("resolv.conf"),
+        "HostnamePath": container.state_dir().join("hostname"),
+        "HostsPath": container.state_dir().join("hosts"),
+        "LogPath": container.log_path(),
+        "Name": format!("/{}", record.name),
+        "Driver": "overlay",
+        "Platform": "linux",
+        "HostConfig": host_config(record),
+        "Mounts": mounts(record),
+        "Config": config(record),
+        "NetworkSettings": network_settings(record, &state),
+    }))
+}
+
+/// JSON holds no bytes that are not UTF-8: they are shown as U+FFFD.
+fn shown(word: &str) -> String {
+    text::decode(word).to_string_lossy().into_owned()
+}
+
+fn state_of(state: &State, is_running: bool) -> Value {
+    const NEVER: &str = "0001-01-01T00:00:00Z";
+    let time = |time: &str| if time.is_empty() { NEVER.to_owned() } else { time.to_owned() };
+    json!({
+        "Status": if is_running { "running" } else { state.status.text() },
+        "Running": is_running,
+        "Paused": false,
+        "Restarting": false,
+        "Dead": false,
+        "Pid": if is_running { state.pid } else { 0 },
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": time(&state.started),
+        "FinishedAt": time(&state.finished),
+    })
+}
+
+fn host_config(record: &Record) -> Value {
+    let binds: Vec<String> = record
+        .storage
+        .binds
+        .iter()
+        .map(|bind| format!("{}:{}{}", shown(&bind.source), shown(&bind.target), if bind.read_only { ":ro" } else { "" }))
+        .collect();
+    json!({
+        "Binds": binds,
+        "NetworkMode": record.network.mode.text(),
+        "PortBindings": port_map(&record.network.publish),
+        "AutoRemove": record.auto_remove,
+        "CapBounding": record.privileges.capabilities,
+        "Dns": record.network.dns,
+        "DnsOptions": record.network.dns_options,
+        "DnsSearch": record.network.dns_search,
+        "ExtraHosts": record.network.extra_hosts,
+        "Privileged": record.privileges.privileged,
+        "ReadonlyRootfs": record.storage.read_only,
+        "Tmpfs": record.storage.tmpfs.iter().map(|(k, v)| (shown(k), json!(v))).collect::<Map<_, _>>(),
+        "Memory": record.limits.memory.unwrap_or(0),
+        "NanoCpus": record.limits.nano_cpus.unwrap_or(0),
+        "PidsLimit": record.limits.pids,
+    })
+}
+
+fn mounts(record: &Record) -> Vec<Value> {
+    let bind = |bind: &crate::container::record::Bind| {
+        json!({
+            "Type": "bind",
+            "Source": shown(&bind.source),
+            "Destination": shown(&bind.target),
+            "Mode": if bind.read_only { "ro" } else { "" },
+            "RW": !bind.read_only,
+            "Propagation": bind.propagation,
+        })
+    };
+    record.storage.binds.iter().map(bind).collect()
+}
+
+fn config(record: &Record) -> Value {
+    let process = &record.process;
+    let (entrypoint, command) = process.args.split_at(process.entrypoint.min(process.args.len()));
+    let all = |words: &[String]| words.iter().map(|word| shown(word)).collect::<Vec<_>>();
+    let exposed: Map<String, Value> = record.network.expose.iter().map(|port| (port.clone(), json!({}))).collect();
+    json!({
+        "Hostname": record.hostname,
+        "User": process.user,
+        "Tty": process.tty,
+        "OpenStdin": process.open_stdin,
+        "ExposedPorts": exposed,
+        "Env": all(&process.env),
+        "Cmd": all(command),
+        "Entrypoint": if entrypoint.is_empty() { Value::Null } else { json!(all(entrypoint)) },
+        "Image": record.image.reference,
+        "WorkingDir": shown(&process.cwd),
+        "Labels": record.labels,
+        "StopSignal": record.stop_signal.to_string(),
+        "StopTimeout": record.stop_timeout,
+    })
+}
+
+fn network_settings(record: &Record, state: &State) -> Value {
+    let ports: Vec<Mapping> = state.endpoints.iter().flat_map(|endpoint| endpoint.ports.clone()).collect();
+    let mut published = port_map(&ports);
+    for port in &record.network.expose {
+        published.entry(port.clone()).or_insert(Value::Null);
+    }
+    let networks: Map<String, Value> = state.endpoints.iter().map(|e| (e.network.clone(), endpoint(e))).collect();
+    let first = state.endpoints.first();
+    json!({
+        "Ports": published,
+        "SandboxKey": format!("/run/netns/{}", record.name),
+        "IPAddress": first.map_or_else(String::new, |e| e.address.to_string()),
+        "IPPrefixLen": first.map_or(0, |e| e.prefix),
+        "Gateway": first.map_or_else(String::new, |e| e.gateway.to_string()),
+        "MacAddress": first.map_or_else(String::new, |e| e.mac.clone()),
+        "Networks": networks,
+    })
+}
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    json!({
+        "NetworkID": endpoint.network_id,
+        "IPAddress": endpoint.address.to_string(),
+        "IPPrefixLen": endpoint.prefix,
+        "Gateway": endpoint.gateway.to_string(),
+        "MacAddress": endpoint.mac,
+        "Interface": endpoint.interface,
+        "HostDevice": endpoint.host_device,
+    })
+}
+
+fn port_map(mappings: &[Mapping]) -> Map<String, Value> {
+    let mut map = Map::new();
+    for mapping in mappings {
+        let key = format!("{}/{}", mapping.container, mapping.protocol);
+        let address = mapping.at.map_or_else(|| "0.0.0.0".to_owned(), |at| at.to_string());
+        let port = if mapping.host.first == 0 { String::new() } else { mapping.host.to_string() };
+        let binding = json!({ "HostIp": address, "HostPort": port });
+        match map.entry(key).or_insert_with(|| json!([])) {
+            Value::Array(bindings) => bindings.push(binding),
+            other => *other = json!([binding]),
+        }
+    }
+    map
+}

@@ -1,0 +1,35 @@
+//! `pontoon kill`: a signal for a running container.
+
+use anyhow::{Result, bail};
+
+use super::{conversation, words};
+use crate::cli::KillArgs;
+use crate::container::Containers;
+use crate::control::{Reply, Request};
+use crate::host::Host;
+
+/// Sends the signal to each container and prints its name. After SIGKILL the end is waited for.
+///
+/// # Errors
+/// A bad signal.
+pub fn kill(host: &Host, args: &KillArgs) -> Result<i32> {
+    let signal = words::signal(&args.signal)?;
+    super::each(&args.containers, |word| {
+        let container = Containers::of(host).find(word)?;
+        let connection = match conversation::call(&container) {
+            Ok(connection) => connection,
+            Err(_) => bail!("cannot kill container: {word}: container {} is not running", container.record.name),
+        };
+        match connection.ask(&Request::Kill { signal })? {
+            Reply::Done => {}
+            Reply::Error { sentence } => bail!("cannot kill container: {word}: {sentence}"),
+            other => bail!("the monitor said {other:?} where it should have said Done"),
+        }
+        if signal == nix::libc::SIGKILL {
+            connection.send(&Request::Wait, &[])?;
+            connection.receive::<Reply>()?;
+        }
+        println!("{word}");
+        Ok(())
+    })
+}

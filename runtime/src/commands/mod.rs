@@ -1,0 +1,90 @@
+//! Commands: one verb, one file.
+//!
+//! ```text
+//! run create start restart stop kill rm exec attach logs ps inspect port network image
+//!   └─ words (request, words) ─> store ─> monitor, over control ─> what is printed (relay, table, template)
+//! ```
+//!
+//! Every command first puts right what a crash left (`sweep`), then does its work and exits.
+
+mod attach;
+mod conversation;
+mod create;
+mod exec;
+mod image;
+mod inspect;
+mod kill;
+mod logs;
+mod network;
+mod network_inspect;
+mod port;
+mod ps;
+mod relay;
+mod request;
+mod rm;
+mod run;
+mod start;
+mod stop;
+mod sweep;
+mod table;
+mod template;
+mod words;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command, ImageCommand, NetworkCommand};
+use crate::host::Host;
+
+/// Does what was asked for; the exit code on success.
+///
+/// # Errors
+/// A sentence for the person.
+pub fn dispatch(cli: Cli) -> Result<i32> {
+    if matches!(cli.command, Command::Exec(_)) {
+        exec::seal()?;
+    }
+    let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent)?;
+    sweep::sweep(&host);
+    match cli.command {
+        Command::Run(args) => run::run(&host, args),
+        Command::Create(args) => create::create(&host, args),
+        Command::Start(args) => start::start(&host, &args),
+        Command::Restart(args) => stop::restart(&host, &args),
+        Command::Stop(args) => stop::stop(&host, &args),
+        Command::Kill(args) => kill::kill(&host, &args),
+        Command::Rm(args) => rm::rm(&host, &args),
+        Command::Exec(args) => exec::exec(&host, &args),
+        Command::Attach(args) => attach::attach(&host, &args),
+        Command::Logs(args) => logs::logs(&host, &args),
+        Command::Ps(args) => ps::ps(&host, &args),
+        Command::Inspect(args) => inspect::inspect(&host, &args),
+        Command::Port(args) => port::port(&host, &args),
+        Command::Network(command) => match command {
+            NetworkCommand::Create(args) => network::create(&host, args),
+            NetworkCommand::Ls(args) => network::list(&host, &args),
+            NetworkCommand::Inspect(args) => network_inspect::inspect(&host, &args),
+            NetworkCommand::Rm(args) => network::remove(&host, &args),
+        },
+        Command::Image(command) => match command {
+            ImageCommand::Import(args) => image::import(&host, &args),
+            ImageCommand::Build(args) => image::build(&host, &args),
+            ImageCommand::Ls(args) => image::list(&host, &args),
+            ImageCommand::Rm(args) => image::remove(&host, &args),
+        },
+        Command::Images(args) => image::list(&host, &args),
+        Command::Rmi(args) => image::remove(&host, &args),
+    }
+}
+
+/// Does `act` for each name and goes on after an error, as Docker's commands with several operands do: what works is
+/// printed, what does not is said, and the exit code is 1 then.
+fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<i32> {
+    let mut code = 0;
+    for name in names {
+        if let Err(error) = act(name) {
+            eprintln!("pontoon: {error:#}");
+            code = 1;
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,135 @@
+//! `pontoon network create|ls|rm`.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result, bail};
+use netmodes::kernel::Kernel;
+use netmodes::network::{NewNetwork, Networks};
+use serde_json::{Value, json};
+
+use super::table::Table;
+use super::{template, words};
+use crate::cli::{NetworkCreateArgs, NetworkLsArgs, NetworkRmArgs};
+use crate::container::Containers;
+use crate::host::Host;
+use crate::monitor::network::networks;
+use crate::sys::{fds, process};
+
+/// Creates a network, with its bridge, and prints its id.
+///
+/// # Errors
+/// A sentence; nothing is made then.
+pub fn create(host: &Host, args: NetworkCreateArgs) -> Result<i32> {
+    let one = |words: Vec<String>, what: &str| match words.len() {
+        0 | 1 => Ok(words.into_iter().next()),
+        _ => bail!("a bridge network has one {what}"),
+    };
+    let new = NewNetwork {
+        name: args.name,
+        driver: args.driver,
+        subnet: one(args.subnet, "subnet")?,
+        gateway: one(args.gateway, "gateway")?,
+        options: words::pairs(&args.opt)?,
+        labels: words::pairs(&args.label)?,
+    };
+    let created = jiff::Timestamp::now().to_string();
+    let network = networks(host)?.create(&new, created, &mut Kernel::open(None)?)?;
+    println!("{}", network.id);
+    Ok(0)
+}
+
+/// Lists networks by name, with `host` and `none`, which every host has.
+///
+/// # Errors
+/// A record that cannot be read.
+pub fn list(host: &Host, args: &NetworkLsArgs) -> Result<i32> {
+    let networks = networks(host)?;
+    networks.find(netmodes::network::DEFAULT)?;
+    let mut rows: Vec<(String, Value)> =
+        networks.list()?.iter().map(|n| (n.name.clone(), row(&n.id, &n.name, &n.driver, args.no_trunc))).collect();
+    for (name, driver) in [("host", "host"), ("none", "null")] {
+        rows.push((name.to_owned(), row(&super::network_inspect::builtin_id(name), name, driver, args.no_trunc)));
+    }
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    let rows: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
+    let cell = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    if args.quiet {
+        rows.iter().for_each(|row| println!("{}", cell(row, "ID")));
+    } else if let Some(format) = &args.format {
+        print!("{}", template::lines(format, &rows)?);
+    } else {
+        let mut table = Table::default();
+        table.row(["NETWORK ID", "NAME", "DRIVER", "SCOPE"].map(String::from).to_vec());
+        for row in &rows {
+            table.row(["ID", "Name", "Driver", "Scope"].iter().map(|key| cell(row, key)).collect());
+        }
+        print!("{table}");
+    }
+    Ok(0)
+}
+
+fn row(id: &str, name: &str, driver: &str, whole: bool) -> Value {
+    let id = if whole { id } else { &id[..12.min(id.len())] };
+    json!({ "ID": id, "Name": name, "Driver": driver, "Scope": "local" })
+}
+
+/// Removes networks and prints their names. The kernel takes 30 ms to delete a bridge; nobody waits for that.
+///
+/// # Errors
+/// None of its own: each operand's trouble is said and the exit code is 1.
+pub fn remove(host: &Host, args: &NetworkRmArgs) -> Result<i32> {
+    let networks = networks(host)?;
+    let code = super::each(&args.networks, |word| {
+        if matches!(word, "host" | "none") {
+            bail!("{word} is a pre-defined network and cannot be removed");
+        }
+        let network = match networks.find(word) {
+            Err(netmodes::Error::NotFound(_)) if args.force => return Ok(()),
+            other => other?,
+        };
+        let name_of = |id: &str| name_of_user(host, id);
+        let mut kernel = Kernel::open(None)?;
+        let removed = networks.remove(&network, &name_of, &mut kernel);
+        // Closing the socket would take 10 ms; the exit of the process behind us does it.
+        std::mem::forget(kernel);
+        removed?;
+        println!("{word}");
+        Ok(())
+    })?;
+    finish_behind(&networks)?;
+    Ok(code)
+}
+
+/// The name of the container that holds a lease, as long as there is such a container.
+fn name_of_user(host: &Host, id: &str) -> Option<String> {
+    Containers::of(host).load(id).ok().flatten().map(|container| container.record.name)
+}
+
+/// Deletes the bridges in a child that nobody waits for. If it is killed, the next command goes on.
+fn finish_behind(networks: &Networks) -> Result<()> {
+    if !networks.has_unfinished_removals()? {
+        return Ok(());
+    }
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null").context("cannot open /dev/null")?;
+    process::fork(|| {
+        // Whoever reads our output must not wait for this child.
+        for stream in 0..3 {
+            let _ = fds::place(null.as_fd(), stream);
+        }
+        fds::keep_only(&[]);
+        let _ = nix::unistd::setsid();
+        finish(networks);
+        process::exit(0)
+    })
+    .context("cannot fork")?;
+    Ok(())
+}
+
+/// Deletes what removed networks have left in the kernel.
+pub fn finish(networks: &Networks) {
+    if let Ok(mut kernel) = Kernel::open(None) {
+        networks.finish_removal(&mut kernel);
+        std::mem::forget(kernel);
+    }
+}

@@ -1,0 +1,127 @@
+//! `pontoon ps`: containers, one a line.
+
+use anyhow::Result;
+use netmodes::publish::Mapping;
+use serde_json::{Value, json};
+
+use super::table::{Table, ago, seconds_since};
+use super::template;
+use crate::cli::PsArgs;
+use crate::container::{Container, Containers, State, Status};
+use crate::host::Host;
+
+/// Lists containers, newest first.
+///
+/// # Errors
+/// After the list: the first record that cannot be read.
+pub fn ps(host: &Host, args: &PsArgs) -> Result<i32> {
+    let mut rows = Vec::new();
+    let mut unreadable = None;
+    for container in Containers::of(host).list()?.into_iter().rev() {
+        match container.and_then(|container| row(&container, args.no_trunc)) {
+            Ok((row, is_running)) if args.all || is_running => rows.push(row),
+            Ok(_) => {}
+            Err(error) => drop(unreadable.get_or_insert(error)),
+        }
+    }
+    print!("{}", text(args, &rows)?);
+    unreadable.map_or(Ok(0), Err)
+}
+
+fn text(args: &PsArgs, rows: &[Value]) -> Result<String> {
+    let cell = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    if args.quiet {
+        return Ok(rows.iter().map(|row| cell(row, "ID") + "\n").collect());
+    }
+    if let Some(format) = &args.format {
+        return template::lines(format, rows);
+    }
+    let mut table = Table::default();
+    table.row(["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"].map(String::from).to_vec());
+    for row in rows {
+        let keys = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
+        table.row(keys.iter().map(|key| cell(row, key)).collect());
+    }
+    Ok(table.to_string())
+}
+
+/// The fields of Docker's `ps --format`, and whether it runs.
+fn row(container: &Container, whole: bool) -> Result<(Value, bool)> {
+    let record = &container.record;
+    let state = container.state()?;
+    let is_running = state.status == Status::Running && container.is_supervised()?;
+    let command = record.process.args.iter().map(|word| word.escape_debug().to_string()).collect::<Vec<_>>().join(" ");
+    let shown = if whole || command.chars().count() <= 20 {
+        command
+    } else {
+        command.chars().take(19).chain(['…']).collect()
+    };
+    let networks: Vec<&str> = state.endpoints.iter().map(|endpoint| endpoint.network.as_str()).collect();
+    let row = json!({
+        "ID": if whole { record.id.as_str() } else { record.short_id() },
+        "Image": record.image.reference,
+        "Command": format!("\"{shown}\""),
+        "CreatedAt": record.created,
+        "RunningFor": format!("{} ago", ago(seconds_since(&record.created))),
+        "Status": status(&state, is_running),
+        "State": if is_running { "running" } else { state.status.text() },
+        "Ports": ports(record.network.expose.as_slice(), &state, is_running),
+        "Names": record.name,
+        "Networks": networks.join(","),
+    });
+    Ok((row, is_running))
+}
+
+/// `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.
+fn status(state: &State, is_running: bool) -> String {
+    match state.status {
+        _ if is_running => format!("Up {}", ago(seconds_since(&state.started))),
+        Status::Created | Status::Starting => "Created".into(),
+        _ => format!("Exited ({}) {} ago", state.exit_code, ago(seconds_since(&state.finished))),
+    }
+}
+
+/// `0.0.0.0:8080->80/tcp, 53/udp`; neighbours become ranges.
+fn ports(exposed: &[String], state: &State, is_running: bool) -> String {
+    if !is_running {
+        return String::new();
+    }
+    let mut mappings: Vec<Mapping> = state.endpoints.iter().flat_map(|endpoint| endpoint.ports.clone()).collect();
+    mappings.sort_by_key(|mapping| (mapping.container, mapping.protocol, mapping.at, mapping.host));
+    let mut words: Vec<String> = ranges(&mappings).into_iter().map(|(first, last)| range(&first, &last)).collect();
+    let is_published = |word: &String| mappings.iter().any(|m| format!("{}/{}", m.container, m.protocol) == *word);
+    words.extend(exposed.iter().filter(|word| !is_published(word)).cloned());
+    words.join(", ")
+}
+
+/// First and last of each run in which both ports go up by one.
+fn ranges(mappings: &[Mapping]) -> Vec<(Mapping, Mapping)> {
+    let mut runs: Vec<(Mapping, Mapping)> = Vec::new();
+    for mapping in mappings {
+        match runs.last_mut() {
+            Some((_, last)) if follows(last, mapping) => *last = *mapping,
+            _ => runs.push((*mapping, *mapping)),
+        }
+    }
+    runs
+}
+
+fn follows(last: &Mapping, next: &Mapping) -> bool {
+    let same = (last.at, last.protocol) == (next.at, next.protocol);
+    same && last.container.checked_add(1) == Some(next.container) && last.host.first.checked_add(1) == Some(next.host.first)
+}
+
+fn range(first: &Mapping, last: &Mapping) -> String {
+    if first == last {
+        return first.to_string();
+    }
+    format!(
+        "{}:{}-{}->{}-{}/{}",
+        first.address(),
+        first.host.first,
+        last.host.first,
+        first.container,
+        last.container,
+        first.protocol
+    )
+}

@@ -1,0 +1,45 @@
+//! `pontoon rm`: the container, its record and its files go.
+
+use anyhow::{Result, bail};
+
+use super::stop;
+use crate::cli::RmArgs;
+use crate::container::{Container, Containers, Status};
+use crate::control::StopRequest;
+use crate::host::Host;
+
+/// Removes containers and prints their names.
+///
+/// # Errors
+/// None of its own: each operand's trouble is said and the exit code is 1.
+pub fn rm(host: &Host, args: &RmArgs) -> Result<i32> {
+    super::each(&args.containers, |word| {
+        match Containers::of(host).lookup(word)? {
+            Some(container) => remove(host, &container, args.force)?,
+            None if args.force => {}
+            None => bail!("No such container: {word}"),
+        }
+        println!("{word}");
+        Ok(())
+    })
+}
+
+fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
+    if container.is_supervised()? && !container.is_ending()? {
+        if !force {
+            bail!(
+                "You cannot remove a running container {}. Stop the container before attempting removal or force remove",
+                container.record.id
+            );
+        }
+        stop::stop_one(container, StopRequest { signal: Some(nix::libc::SIGKILL), timeout: Some(0) })?;
+    }
+    let store = host.lock()?;
+    let _life = container.await_life()?;
+    if matches!(container.state()?.status, Status::Starting | Status::Running) {
+        crate::monitor::teardown::recover(container)?;
+    }
+    container.remove_record()?;
+    drop(store);
+    container.remove()
+}

@@ -1,0 +1,59 @@
+//! `pontoon start`: a container that was created, or has ended, runs (again).
+
+use anyhow::{Result, bail};
+
+use super::conversation::{self, Manner, Outcome};
+use super::words;
+use crate::cli::StartArgs;
+use crate::container::{Container, Containers, Status};
+use crate::control::Connection;
+use crate::host::Host;
+use crate::monitor::spawn;
+
+/// Starts containers and prints their names; with `-a` ends as the one container does.
+///
+/// # Errors
+/// A sentence, or the container's failure with its exit code.
+pub fn start(host: &Host, args: &StartArgs) -> Result<i32> {
+    if !args.attach && !args.interactive {
+        return super::each(&args.containers, |word| {
+            let container = Containers::of(host).find(word)?;
+            if let Some(connection) = spawn_monitor(&container)? {
+                conversation::start(&connection)?;
+            }
+            println!("{word}");
+            Ok(())
+        });
+    }
+    let [word] = args.containers.as_slice() else { bail!("you cannot start and attach multiple containers at once") };
+    let container = Containers::of(host).find(word)?;
+    let process = &container.record.process;
+    let stdin = args.interactive && process.open_stdin;
+    conversation::check_terminal(stdin, process.tty)?;
+    let keys = words::detach_keys(&args.detach_keys)?;
+    let (connection, start) = match spawn_monitor(&container)? {
+        Some(connection) => (connection, true),
+        None => (conversation::call(&container)?, false),
+    };
+    match conversation::converse(connection, &Manner { stdin, tty: process.tty, keys, start })? {
+        Outcome::Exited(code) => Ok(code),
+        Outcome::Detached => Ok(0),
+    }
+}
+
+/// A monitor for a container that does not run; `None` when it runs already.
+///
+/// # Errors
+/// A sentence, when another command is just starting it.
+pub fn spawn_monitor(container: &Container) -> Result<Option<Connection>> {
+    let operation = container.lock_operation()?;
+    let life = match container.take_life()? {
+        Some(life) => life,
+        None if container.is_ending()? => container.await_life()?,
+        None if container.state()?.status == Status::Running => return Ok(None),
+        None => bail!("container {} is just being started", container.record.name),
+    };
+    container.write_starting()?;
+    drop(operation);
+    spawn::spawn(container, life).map(Some)
+}

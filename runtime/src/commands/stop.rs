@@ -1,0 +1,67 @@
+//! `pontoon stop` and `pontoon restart`: both are a word to the monitor.
+
+use anyhow::{Result, bail};
+
+use super::{conversation, start, words};
+use crate::cli::StopArgs;
+use crate::container::{Container, Containers};
+use crate::control::{Reply, Request, StopRequest};
+use crate::host::Host;
+
+/// Stops containers and prints their names; one that does not run is no error.
+///
+/// # Errors
+/// A bad signal.
+pub fn stop(host: &Host, args: &StopArgs) -> Result<i32> {
+    let request = request(args)?;
+    super::each(&args.containers, |word| {
+        let container = Containers::of(host).find(word)?;
+        stop_one(&container, request)?;
+        println!("{word}");
+        Ok(())
+    })
+}
+
+/// Stops one container, if it runs, and waits for its end.
+///
+/// # Errors
+/// When the monitor cannot be reached.
+pub fn stop_one(container: &Container, request: StopRequest) -> Result<()> {
+    if !container.is_supervised()? || container.is_ending()? {
+        return Ok(());
+    }
+    match conversation::call(container)?.ask(&Request::Stop(request))? {
+        Reply::Done | Reply::Exited { .. } | Reply::Failed { .. } => Ok(()),
+        other => bail!("the monitor said {other:?} where it should have said Done"),
+    }
+}
+
+/// Restarts containers and prints their names; one that does not run is started.
+///
+/// # Errors
+/// A bad signal.
+pub fn restart(host: &Host, args: &StopArgs) -> Result<i32> {
+    let request = request(args)?;
+    super::each(&args.containers, |word| {
+        let container = Containers::of(host).find(word)?;
+        restart_one(&container, request)?;
+        println!("{word}");
+        Ok(())
+    })
+}
+
+fn restart_one(container: &Container, request: StopRequest) -> Result<()> {
+    if let Some(connection) = start::spawn_monitor(container)? {
+        return conversation::start(&connection);
+    }
+    match conversation::call(container)?.ask(&Request::Restart(request))? {
+        Reply::Done => Ok(()),
+        Reply::Failed { sentence, .. } | Reply::Error { sentence } => bail!(sentence),
+        other => bail!("the monitor said {other:?} where it should have said Done"),
+    }
+}
+
+fn request(args: &StopArgs) -> Result<StopRequest> {
+    let signal = args.signal.as_deref().map(words::signal).transpose()?;
+    Ok(StopRequest { signal, timeout: args.time })
+}

@@ -1,0 +1,76 @@
+//! Puts right what a crash left, before a command does its own work.
+//!
+//! ```text
+//! <state>/containers/<id>   life held        a monitor looks after it
+//!                           Starting/Running the monitor was killed: tear down, 137
+//!                           no record        create or rm was killed: remove what is there
+//! <root>/scratch/<id>       no state         the files of a --rm container
+//! networks                  half removed     finish it
+//! ```
+//!
+//! Trouble here does not keep the command from its work; what it needs itself it will complain about.
+
+use anyhow::Result;
+
+use crate::container::store::names_in;
+use crate::container::{Container, Containers, Status};
+use crate::host::{self, Host};
+use crate::lock::{Byte, Lock};
+use crate::monitor::{network, teardown};
+
+/// Looks at every container of this boot.
+pub fn sweep(host: &Host) {
+    for id in names_in(&host.state.join("containers")).unwrap_or_default() {
+        if let Err(error) = look_at(host, &id) {
+            eprintln!("pontoon: cannot clear away what a crash left of the container {}: {error:#}", &id[..12.min(id.len())]);
+        }
+    }
+    for id in names_in(&host.root.join("scratch")).unwrap_or_default() {
+        if !host.state.join("containers").join(&id).exists() {
+            let _ = host::remove_tree(&host.root.join("scratch").join(&id));
+        }
+    }
+    let _ = network::networks(host).map(|networks| networks.finish_removals());
+}
+
+fn look_at(host: &Host, id: &str) -> Result<()> {
+    if Lock::is_held(&host.state.join("containers").join(id).join("lock"), Byte::Life)? {
+        return Ok(());
+    }
+    let Ok(found) = Containers::of(host).load(id) else {
+        // A record that cannot be read is left alone; the command that needs it says so.
+        return Ok(());
+    };
+    match found {
+        Some(container) => revive(&container),
+        None => remains(host, id),
+    }
+}
+
+/// Recovers a container whose monitor was killed, unless somebody else is at it.
+///
+/// # Errors
+/// What could not be cleared away.
+pub fn revive(container: &Container) -> Result<()> {
+    if !matches!(container.state()?.status, Status::Starting | Status::Running) {
+        return Ok(());
+    }
+    let _operation = container.lock_operation()?;
+    match container.take_life()? {
+        Some(_life) => teardown::recover(container),
+        None => Ok(()),
+    }
+}
+
+fn remains(host: &Host, id: &str) -> Result<()> {
+    // `create` makes directories and record under this lock: with it in hand, no record means no creator.
+    let _store = host.lock()?;
+    if Containers::of(host).load(id)?.is_some() {
+        return Ok(());
+    }
+    let lock = host.state.join("containers").join(id).join("lock");
+    match Lock::is_held(&lock, Byte::Life)? {
+        true => Ok(()),
+        false => teardown::recover_remains(host, id),
+    }
+}

@@ -1,0 +1,87 @@
+//! What is known of a container beyond its record.
+//!
+//! ```text
+//! Created ──start──> Starting ──exec succeeded──> Running ──init ended──> Exited ──start──> …
+//!                        └──────── failed ───────────────────────────────────┘
+//! ```
+//!
+//! `state.json` is a hint of the monitor about its own container; whether the container is supervised at all is asked
+//! of the kernel (the life lock). How the last run ended is kept beside the record, in `exit.json`.
+
+use netmodes::publish::Mapping;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// The states of a container, as `ps` names them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It has a record and has not run.
+    #[default]
+    Created,
+    /// A command is starting it.
+    Starting,
+    /// Its program runs.
+    Running,
+    /// Its program has ended.
+    Exited,
+}
+
+impl Status {
+    /// As `inspect` shows it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Status::Created | Status::Starting => "created",
+            Status::Running => "running",
+            Status::Exited => "exited",
+        }
+    }
+}
+
+/// What a monitor says of its container, and what is left when the container has ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Format, see [`crate::files::VERSION`].
+    pub version: u32,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Process number of init on the host; 0 when it does not run.
+    pub pid: i32,
+    /// Start time of init in clock ticks since boot (proc_pid_stat(5) field 22): a number alone is never believed.
+    pub start_time: u64,
+    /// Process number of the monitor on the host.
+    pub monitor: i32,
+    /// RFC 3339; empty when it never ran.
+    pub started: String,
+    /// RFC 3339; empty while it runs.
+    pub finished: String,
+    /// Exit code of the last run, 128+n for signal n.
+    pub exit_code: i32,
+    /// Why it could not be started.
+    pub error: String,
+    /// Its attachments to networks.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One attachment to one network, as `inspect` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Network's name.
+    pub network: String,
+    /// Network's id.
+    pub network_id: String,
+    /// Interface in the container.
+    pub interface: String,
+    /// Address, and the length of its prefix in bits.
+    pub address: Ipv4Addr,
+    /// Bits of the network's prefix.
+    pub prefix: u8,
+    /// Default gateway.
+    pub gateway: Ipv4Addr,
+    /// MAC address of the interface in the container.
+    pub mac: String,
+    /// Name of the veth's end on the host.
+    pub host_device: String,
+    /// Ports as they were published, host ports chosen.
+    pub ports: Vec<Mapping>,
+}

@@ -1,0 +1,117 @@
+//! State files: JSON, replaced whole, and refused when a newer Pontoon wrote them.
+//!
+//! ```text
+//! write  NAME.<pid>.new ── (fsync) ── rename ── (fsync of the directory)
+//! read   {"version": 1, …}     a version that we do not know is refused, and never rewritten
+//! ```
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The version that this Pontoon writes into its records.
+pub const VERSION: u32 = 1;
+
+/// How long a file must last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It may go with the kernel: no fsync.
+    UntilReboot,
+    /// It survives a power cut: fsync of file and directory.
+    Lasting,
+}
+
+/// Replaces `path` with `bytes` in one rename(2): a reader sees the old or the new file, whole.
+///
+/// # Errors
+/// What the kernel says, with the path; nothing half-written stays.
+pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let scratch = path.with_extension(format!("{}.new", std::process::id()));
+    let written = write_new(&scratch, bytes, durability).and_then(|()| fs::rename(&scratch, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&scratch);
+        return Err(error).with_context(|| format!("cannot write {}", path.display()));
+    }
+    if durability == Durability::Lasting
+        && let Some(parent) = path.parent()
+    {
+        sync_directory(parent)?;
+    }
+    Ok(())
+}
+
+/// fsync(2) of a directory: what was renamed into it lasts.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub fn sync_directory(path: &Path) -> Result<()> {
+    let sync = || File::open(path)?.sync_all();
+    sync().with_context(|| format!("cannot sync the directory {}", path.display()))
+}
+
+fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    if durability == Durability::Lasting { file.sync_all() } else { Ok(()) }
+}
+
+/// Writes `value` as JSON.
+///
+/// # Errors
+/// As [`replace`].
+pub fn write_json(path: &Path, value: &impl Serialize, durability: Durability) -> Result<()> {
+    let bytes = serde_json::to_vec(value).with_context(|| format!("cannot write {}", path.display()))?;
+    replace(path, &bytes, durability)
+}
+
+/// Reads a JSON record; `None` when there is no such file.
+///
+/// # Errors
+/// A sentence when it is corrupted, or was written by a newer Pontoon.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let corrupted = || format!("the record {} is corrupted; move it away to go on without it", path.display());
+    let value: serde_json::Value = serde_json::from_slice(&bytes).with_context(corrupted)?;
+    let version = value.get("version").and_then(serde_json::Value::as_u64).ok_or_else(|| anyhow!(corrupted()))?;
+    if version > u64::from(VERSION) {
+        bail!(
+            "{} was written by a newer pontoon (version {version}, this one knows {VERSION}); it is left as it is",
+            path.display()
+        );
+    }
+    serde_json::from_value(value).with_context(corrupted).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_version_is_refused_and_left_alone() -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("record.json");
+        fs::write(&path, r#"{"version": 2, "id": "x"}"#)?;
+        let error = read_json::<serde_json::Value>(&path).unwrap_err().to_string();
+        assert!(error.contains("newer pontoon"), "{error}");
+        assert_eq!(fs::read_to_string(&path)?, r#"{"version": 2, "id": "x"}"#);
+        Ok(())
+    }
+
+    #[test]
+    fn garbage_is_a_sentence_and_absence_is_none() -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("record.json");
+        assert_eq!(read_json::<serde_json::Value>(&path)?, None);
+        fs::write(&path, "{")?;
+        assert!(read_json::<serde_json::Value>(&path).unwrap_err().to_string().contains("corrupted"));
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! A host: what one Pontoon looks after.
+//!
+//! ```text
+//! root   /var/lib/pontoon   what lasts: containers/ names/ networks/ images/ scratch/
+//! state  /run/pontoon       what dies with the kernel: boot lock containers/ names/ networks/
+//! netns, mount namespace, cgroup parent: those of the caller
+//! ```
+//!
+//! Two hosts with directories, namespaces and cgroup parents of their own do not know of each other; a test makes as
+//! many as it likes. The state directory is stamped with the kernel's boot id: another id means that all of it is
+//! about kernel objects that are gone, so it is swept before anything is believed.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::files;
+use crate::lock::Lock;
+
+/// The directories and the cgroup parent of one Pontoon.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// What lasts (`/var/lib/pontoon`).
+    pub root: PathBuf,
+    /// What dies with the kernel (`/run/pontoon`).
+    pub state: PathBuf,
+    /// The cgroup under which containers get theirs, relative to the hierarchy's root.
+    pub cgroup_parent: String,
+}
+
+impl Host {
+    /// Makes the directories where they are missing and sweeps the state of an earlier boot.
+    ///
+    /// # Errors
+    /// A sentence when the caller is not root or may not write there.
+    pub fn open(root: &Path, state: &Path, cgroup_parent: &str) -> Result<Host> {
+        if !nix::unistd::geteuid().is_root() {
+            bail!("pontoon makes namespaces, mounts and network devices, which needs root: try sudo");
+        }
+        let host =
+            Host { root: absolute(root)?, state: absolute(state)?, cgroup_parent: cgroup_parent.to_owned() };
+        for directory in [&host.root, &host.state] {
+            ensure_directory(directory)?;
+        }
+        host.sweep_if_rebooted()?;
+        for (parent, names) in [
+            (&host.root, ["containers", "names", "networks", "scratch"].as_slice()),
+            (&host.state, ["containers", "names", "networks"].as_slice()),
+        ] {
+            for name in names {
+                ensure_directory(&parent.join(name))?;
+            }
+        }
+        Ok(host)
+    }
+
+    /// The lock that is taken first of all: names, and the making and removing of containers.
+    ///
+    /// # Errors
+    /// When the state directory cannot be written.
+    pub fn lock(&self) -> Result<Lock> {
+        Lock::wait(&self.state.join("lock"), crate::lock::Byte::Operation)
+    }
+
+    fn sweep_if_rebooted(&self) -> Result<()> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the kernel's boot id")?;
+        let stamp = self.state.join("boot");
+        if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == boot) {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == boot) {
+            return Ok(());
+        }
+        for name in ["containers", "names", "networks"] {
+            remove_tree(&self.state.join(name))?;
+        }
+        files::replace(&stamp, boot.as_bytes(), files::Durability::UntilReboot)
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot use {} as a directory", path.display()))
+}
+
+/// mkdir -p, with 0700 for what is new: nobody but root may look into other people's containers.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub fn ensure_directory(path: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make the directory {}", path.display()))
+}
+
+/// rm -rf; absence is forgiven.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a directory for `*at` calls.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub fn open_directory(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| format!("cannot open the directory {}", path.display()))
+}

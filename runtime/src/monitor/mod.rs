@@ -1,0 +1,88 @@
+//! The monitor: the one small process that Pontoon keeps per running container.
+//!
+//! ```text
+//!            ┌───────────────── event_loop: poll, deadlines ─────────────────┐
+//!            │ clients     streams        life         resolver              │  services: descriptors and a state
+//!            │ (control)   (log, attach)  (init, stop) (DNS)                 │
+//!            └───────────────────────────────────────────────────────────────┘
+//! start: netns ─ network::prepare ─ launch (clone) ─ network::apply ─ go ─ "Started"
+//! end:   drain ─ teardown ─ conclude ─ "Exited" ─ exit
+//! ```
+//!
+//! It is the parent of init and the owner of its terminal, log and name server. It holds nothing that cannot be
+//! rebuilt: if it dies, the kernel kills its container, and the next command runs the same teardown.
+
+pub mod clients;
+pub mod etc_files;
+pub mod event_loop;
+pub mod life;
+pub mod log;
+pub mod netns;
+pub mod network;
+pub mod resolver;
+pub mod run;
+pub mod service;
+pub mod spawn;
+pub mod specification;
+pub mod stopping;
+pub mod streams;
+pub mod teardown;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::stat::{Mode, umask};
+
+use crate::container::{Container, Containers};
+use crate::control::{self, Reply, Request};
+use crate::host::Host;
+use crate::lock::Lock;
+use crate::sys::fds;
+use clients::{Clients, Message, STARTER};
+
+/// The program `pontoon-monitor NAME ROOT STATE CGROUP-PARENT ID`. Its exit code is seen by nobody.
+pub fn main(arguments: &[OsString]) -> i32 {
+    match supervise(arguments) {
+        Ok(()) => 0,
+        Err(_) => 125,
+    }
+}
+
+fn supervise(arguments: &[OsString]) -> Result<()> {
+    umask(Mode::from_bits_truncate(0o077));
+    let starter = fds::inherited(spawn::CONVERSATION).context("no conversation was handed over")?;
+    let _life = Lock::handed_over(fds::inherited(spawn::LIFE).context("no lock was handed over")?);
+    let container = container(arguments)?;
+    let mut clients = Clients::new(control::listener(&container.state_dir())?, starter);
+    let attached = await_start(&mut clients)?;
+    run::supervise(container, clients, attached)
+}
+
+fn container(arguments: &[OsString]) -> Result<Container> {
+    let [_, _, root, state, parent, id] = arguments else { bail!("{} takes five arguments", spawn::NAME) };
+    let (parent, id) = (parent.to_string_lossy(), id.to_string_lossy());
+    let host = Host { root: root.into(), state: Path::new(state).into(), cgroup_parent: parent.into_owned() };
+    Containers::of(&host).load(&id)?.ok_or_else(|| anyhow!("No such container: {id}"))
+}
+
+/// Serves only the command that made us, until it says `Start`; what it attached before is kept for the streams.
+/// When it dies first, nothing has been made and nothing is left.
+fn await_start(clients: &mut Clients) -> Result<Vec<Message>> {
+    let mut attached = Vec::new();
+    loop {
+        while let Some(message) = clients.next_message() {
+            match (&message.request, message.client) {
+                (Some(Request::Start), STARTER) => return Ok(attached),
+                (Some(Request::Attach { .. } | Request::Resize(_) | Request::CloseStdin), _) => attached.push(message),
+                (None, STARTER) => bail!("the command has died before it said start"),
+                (Some(Request::Wait), client) if client != STARTER => attached.push(message),
+                (Some(_), client) => {
+                    clients.reply(client, &Reply::Error { sentence: "the container is just being started".into() });
+                }
+                (None, _) => {}
+            }
+        }
+        event_loop::turn(&mut [clients])?;
+    }
+}

@@ -1,0 +1,159 @@
+//! The container's place on its network: address, ports, names, and the plan that makes them real.
+//!
+//! ```text
+//! prepare   network's record ─ lease ─ hold the host ports ─ hosts, hostname, resolv.conf ─ Plan      (no kernel object)
+//! apply     shared (under the network's lock) ─ own (journalled) ─ names
+//! ```
+//!
+//! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use netmodes::apply::apply;
+use netmodes::facts::Facts;
+use netmodes::journal::Journal;
+use netmodes::kernel::Kernel;
+use netmodes::modes::{self, Request, ResolverPorts};
+use netmodes::names::directory::Member;
+use netmodes::names::registry;
+use netmodes::network::{Network, Networks};
+use netmodes::plan::Plan;
+use netmodes::publish::{self, Held, Mapping};
+
+use super::etc_files::Files;
+use super::netns::{Netns, Opened};
+use super::resolver::{Config, Resolver};
+use crate::container::record::Mode;
+use crate::container::state::Endpoint;
+use crate::container::{Container, Record};
+use crate::host::Host;
+use crate::lock::{Byte, Lock};
+
+/// What a monitor holds of the network while its container runs.
+pub struct Connection {
+    /// Both sides of netlink.
+    pub kernel: Kernel,
+    /// As `inspect` shows them.
+    pub endpoints: Vec<Endpoint>,
+    /// The container's name server.
+    pub resolver: Option<Resolver>,
+    plan: Plan,
+    network: Option<Network>,
+    /// Sockets that keep the host ports ours.
+    _ports: Vec<Held>,
+}
+
+/// The networks of a host.
+///
+/// # Errors
+/// When their directories cannot be used.
+pub fn networks(host: &Host) -> Result<Networks> {
+    Ok(Networks::open(&host.root.join("networks"), &host.state.join("networks"))?)
+}
+
+/// Directory of a network's names and leases.
+pub fn network_state(host: &Host, id: &str) -> PathBuf {
+    host.state.join("networks").join(id)
+}
+
+impl Connection {
+    /// Everything that can be decided before a kernel object is made, and the container's files.
+    ///
+    /// # Errors
+    /// A sentence: unknown network, no address left, a port that somebody holds.
+    pub fn prepare(container: &Container, netns: &Netns, opened: Option<Opened>) -> Result<Connection> {
+        let record = &container.record;
+        match (record.network.mode.network(), opened) {
+            (Some(name), Some(opened)) => join(container, netns, opened, name),
+            (None, Some(opened)) => {
+                Files::of_none(record)?.write(container)?;
+                let kernel = Kernel::open(Some(opened.inside))?;
+                Ok(Connection::lone(kernel, modes::none::plan(&Request::none(&record.id, &record.name))))
+            }
+            (_, None) => {
+                if record.network.mode == Mode::Host {
+                    Files::of_host(record)?.write(container)?;
+                }
+                Ok(Connection::lone(Kernel::open(None)?, Plan::default()))
+            }
+        }
+    }
+
+    fn lone(kernel: Kernel, plan: Plan) -> Connection {
+        Connection { kernel, endpoints: Vec::new(), resolver: None, plan, network: None, _ports: Vec::new() }
+    }
+
+    /// Makes the kernel objects and the names.
+    ///
+    /// # Errors
+    /// A sentence; what was made is in the journals.
+    pub fn apply(&mut self, container: &Container) -> Result<()> {
+        if let Some(network) = &self.network {
+            networks(&container.host)?.ensure(network, &self.plan.shared, &mut self.kernel)?;
+        }
+        let mut journal = Journal::open(&container.journal_path())?;
+        apply(&self.plan.own, &mut self.kernel, &mut journal)?;
+        for endpoint in &self.endpoints {
+            let state = network_state(&container.host, &endpoint.network_id);
+            for name in names_of(&container.record) {
+                registry::publish(&state, &name, &container.record.id, &[IpAddr::V4(endpoint.address)])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Name, short id and host name, as Docker's name server knows them; the first is the answer to a reverse question.
+pub fn names_of(record: &Record) -> Vec<String> {
+    let mut names = vec![record.name.clone(), record.short_id().to_owned()];
+    if !names.contains(&record.hostname) && crate::container::naming::check(&record.hostname).is_ok() {
+        names.push(record.hostname.clone());
+    }
+    names
+}
+
+/// Joins a network of the bridge driver.
+fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Result<Connection> {
+    let record = &container.record;
+    let networks = networks(&container.host)?;
+    let mut kernel = Kernel::open(Some(opened.inside))?;
+    let network = networks.find_or_default(name, &mut kernel)?;
+    let ports = hold(&record.network.publish)?;
+    let mappings: Vec<Mapping> = ports.iter().map(|held| held.mapping).collect();
+    let address = networks.lease(&network, &record.id)?;
+    let files = Files::of_network(record, &network, address)?;
+    files.write(container)?;
+    let (udp, tcp) = opened.resolver.ports().context("cannot tell the name server's ports")?;
+    let has_resolver = !network.is_default();
+    let request = Request {
+        container: &record.id,
+        name: &record.name,
+        interface: "eth0",
+        address,
+        mappings: &mappings,
+        resolver: has_resolver.then_some(ResolverPorts { udp, tcp }),
+        netns: netns.link_target()?,
+    };
+    let facts = Facts::read(&mut kernel, &network)?;
+    let plan = modes::bridge::plan(&request, &network, &facts);
+    let endpoint = endpoint(&request, &network, &plan, mappings.clone());
+    let resolver = has_resolver.then(|| {
+        let member = Member { network: network.name.clone(), state: network_state(&container.host, &network.id) };
+        let config = Config { members: vec![member], upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
+        Resolver::new(opened.resolver, config, alive(&container.host))
+    });
+    Ok(Connection { kernel, endpoints: vec![endpoint], resolver, plan, network: Some(network), _ports: ports })
+}
+
+/// Binds every host port, before anything is made: one that somebody holds ends the start here.
+fn hold(mappings: &[Mapping]) -> Result<Vec<Held>> {
+    mappings.iter().map(|mapping| Ok(publish::hold(mapping)?)).collect()
+}
+
+/// Whether the container of an id runs: asked of the kernel at each question, so names of the dead do not count.
+fn alive(host: &Host) -> Box<dyn Fn(&str) -> bool> {
+    let containers = host.state.join("containers");
+    Box::new(move |id| Lock::is_held(&containers.join(id).join("lock"), Byte::Life).unwrap_or(false))
+}

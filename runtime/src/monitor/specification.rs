@@ -1,0 +1,79 @@
+//! The Spec of one start: the record, and the facts of this host that it needs.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType, Spec};
+use rootfs_tools::Store;
+
+use crate::container::record::Mode;
+use crate::container::{Container, Containers};
+use crate::host;
+use crate::isolate::cgroup;
+use crate::spec::{Facts, spec};
+
+/// Reads the facts, makes the directory that the root is mounted on, and describes the container.
+///
+/// # Errors
+/// A sentence: the image has gone, or a directory cannot be made.
+pub fn of(container: &Container) -> Result<Spec> {
+    let store = Store::open(&container.host.root.join("images"))?;
+    let image = store.find(&container.record.image.id).context("the container's image has gone")?;
+    let root = container.state_dir().join("rootfs");
+    host::ensure_directory(&root)?;
+    let privileged = container.record.privileges.privileged;
+    let facts = Facts {
+        layers: image.layers,
+        disk: container.disk_dir(),
+        root,
+        files: files(container)?,
+        cgroup_v2: cgroup::is_unified(&cgroup::detect()?),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        devices: if privileged { devices(Path::new("/dev"))? } else { Vec::new() },
+    };
+    spec(&container.record, &facts)
+}
+
+/// A container that shares another's network shares its three files, too.
+fn files(container: &Container) -> Result<std::path::PathBuf> {
+    match &container.record.network.mode {
+        Mode::Container(other) => Ok(Containers::of(&container.host).find(other)?.state_dir()),
+        _ => Ok(container.state_dir()),
+    }
+}
+
+/// Every device of the host, for `--privileged`; what the container has of its own is left out.
+fn devices(directory: &Path) -> Result<Vec<LinuxDevice>> {
+    let mut devices = Vec::new();
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let own = ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/console", "/dev/fd", "/dev/ptmx"];
+        if own.iter().any(|own| path == Path::new(own)) {
+            continue;
+        }
+        if kind.is_dir() {
+            devices.extend(self::devices(&path)?);
+        } else if kind.is_char_device() || kind.is_block_device() {
+            devices.push(device(&path, kind.is_block_device())?);
+        }
+    }
+    Ok(devices)
+}
+
+fn device(path: &Path, is_block: bool) -> Result<LinuxDevice> {
+    let metadata = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
+    let number = metadata.rdev();
+    let kind = if is_block { LinuxDeviceType::B } else { LinuxDeviceType::C };
+    Ok(LinuxDeviceBuilder::default()
+        .path(path)
+        .typ(kind)
+        .major(nix::sys::stat::major(number) as i64)
+        .minor(nix::sys::stat::minor(number) as i64)
+        .file_mode(metadata.mode() & 0o7777)
+        .uid(metadata.uid())
+        .gid(metadata.gid())
+        .build()?)
+}

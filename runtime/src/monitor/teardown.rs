@@ -1,0 +1,131 @@
+//! The only way down: a stop, a failed start and the recovery after a crash are this function.
+//!
+//! ```text
+//! thaw, kill the cgroup, wait until it is empty ─ undo the journal (links first: the fence) ─ names and leases go
+//! ─ cgroup and files go ─ the record says how it ended, or goes too
+//! ```
+//!
+//! Whoever calls holds the container's life: its monitor, or a command that found it without one.
+
+use anyhow::{Context, Result};
+use netmodes::apply::undo;
+use netmodes::journal::Journal;
+use netmodes::kernel::Kernel;
+use netmodes::names::registry;
+
+use super::network::{names_of, network_state, networks};
+use crate::container::state::{State, Status};
+use crate::container::store::remove_file;
+use crate::container::Container;
+use crate::files;
+use crate::host;
+use crate::isolate::cgroup::{self, Cgroup};
+
+/// Clears away everything that was made to run `container`. It goes on after an error; the first one is returned.
+///
+/// # Errors
+/// What could not be cleared away; calling again tries again.
+pub fn tear_down(container: &Container, state: &State, kernel: &mut Kernel) -> Result<()> {
+    // What still runs could use what we take away, so nothing else happens before it is dead.
+    if let Some(cgroup) = Cgroup::open(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id)? {
+        cgroup.kill().context("cannot kill the container's processes")?;
+        cgroup.remove().context("cannot remove the container's control group")?;
+    }
+    let mut journal = Journal::open(&container.journal_path())?;
+    let network = undo(&mut journal, kernel).into_iter().next();
+    let names = forget(container, state);
+    let files = remove_run_files(container);
+    match network {
+        Some(error) => Err(error.into()),
+        None => names.and(files),
+    }
+}
+
+/// Names and leases, which may go only after the veth is down.
+fn forget(container: &Container, state: &State) -> Result<()> {
+    let networks = networks(&container.host)?;
+    let id = &container.record.id;
+    for endpoint in &state.endpoints {
+        let directory = network_state(&container.host, &endpoint.network_id);
+        registry::withdraw(&directory, &names_of(&container.record), id)?;
+        networks.release(&endpoint.network_id, endpoint.address, id)?;
+    }
+    if state.status == Status::Starting && state.endpoints.is_empty() {
+        forget_unwritten(container)?;
+    }
+    Ok(())
+}
+
+/// A start that died before its state could say what it had leased: every network is searched.
+fn forget_unwritten(container: &Container) -> Result<()> {
+    let networks = networks(&container.host)?;
+    for id in crate::container::store::names_in(&container.host.state.join("networks"))? {
+        registry::withdraw_all(&network_state(&container.host, &id), &container.record.id)?;
+        networks.release_all(&id, &container.record.id)?;
+    }
+    Ok(())
+}
+
+fn remove_run_files(container: &Container) -> Result<()> {
+    let directory = container.state_dir();
+    for name in ["control", "hosts", "hostname", "resolv.conf", "journal"] {
+        remove_file(&directory.join(name))?;
+    }
+    host::remove_tree(&directory.join("rootfs"))
+}
+
+/// Says how the container ended. One that vanishes after its end loses its name and record here; its files on disk
+/// are left to [`Container::remove`], which may take a while.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn conclude(container: &Container, mut state: State) -> Result<()> {
+    state.version = files::VERSION;
+    state.pid = 0;
+    state.endpoints.clear();
+    if container.record.auto_remove {
+        container.remove_record()
+    } else {
+        container.write_exit(&state)
+    }
+}
+
+/// Puts right what a monitor left that was killed: the kernel killed its container along.
+///
+/// # Errors
+/// As [`tear_down`].
+pub fn recover(container: &Container) -> Result<()> {
+    let mut state = container.state()?;
+    if !matches!(state.status, Status::Starting | Status::Running) {
+        return Ok(());
+    }
+    tear_down(container, &state, &mut Kernel::open(None)?)?;
+    let ran = state.status == Status::Running;
+    state.status = if ran { Status::Exited } else { Status::Created };
+    if ran {
+        state.exit_code = 137;
+        state.finished = jiff::Timestamp::now().to_string();
+    }
+    conclude(container, state)?;
+    if container.record.auto_remove { container.remove() } else { Ok(()) }
+}
+
+/// A container of which only directories are left: the record was never written, or is gone.
+///
+/// # Errors
+/// What the kernel says.
+pub fn recover_remains(host: &host::Host, id: &str) -> Result<()> {
+    if let Some(cgroup) = Cgroup::open(&cgroup::detect()?, &host.cgroup_parent, id)? {
+        cgroup.kill()?;
+        cgroup.remove()?;
+    }
+    let directory = host.state.join("containers").join(id);
+    let mut journal = Journal::open(&directory.join("journal"))?;
+    if !journal.steps().is_empty() {
+        undo(&mut journal, &mut Kernel::open(None)?);
+    }
+    for tree in ["containers", "scratch"] {
+        host::remove_tree(&host.root.join(tree).join(id))?;
+    }
+    host::remove_tree(&directory)
+}
