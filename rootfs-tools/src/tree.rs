@@ -115,11 +115,12 @@ mod tests {
     fn pure_a_tree_deeper_than_any_path_goes() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("top")).unwrap();
-        // 3,000 levels: each is made through a descriptor, as no path reaches so far.
+        // 60 levels of 200 bytes: each is made through a descriptor, as no path reaches so far.
+        let deep = CString::new("d".repeat(200)).unwrap();
         let mut level = open(CWD, &CString::new(dir.path().join("top").to_str().unwrap()).unwrap()).unwrap();
-        for _ in 0..3000 {
-            rustix::fs::mkdirat(&level, "deep", Mode::from_raw_mode(0o700)).unwrap();
-            level = open(level.as_fd(), c"deep").unwrap();
+        for _ in 0..60 {
+            rustix::fs::mkdirat(&level, &deep, Mode::from_raw_mode(0o700)).unwrap();
+            level = open(level.as_fd(), &deep).unwrap();
         }
         remove_path(&dir.path().join("top")).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -146,8 +147,9 @@ mod tests {
         remove_path(&dir.path().join("nothing")).unwrap();
         let many = dir.path().join("many");
         fs::create_dir(&many).unwrap();
-        for number in 0..BATCH * 2 + 1 {
-            fs::write(many.join(number.to_string()), "").unwrap();
+        fs::write(many.join("file"), "").unwrap();
+        for number in 0..BATCH * 2 {
+            fs::hard_link(many.join("file"), many.join(number.to_string())).unwrap();
         }
         remove_path(&many).unwrap();
         assert!(!many.exists());

@@ -258,7 +258,7 @@ fn read(root: &Path, below: &Path, tree: &mut Tree) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Needs root only to read back files whose mode forbids it.
     #[test]

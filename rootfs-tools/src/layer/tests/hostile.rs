@@ -200,16 +200,16 @@ fn pure_what_is_no_tar_says_so() {
 #[test]
 fn pure_a_tree_too_deep_for_names_is_refused_or_removable() {
     let play = Playground::new();
-    let deep = "d/".repeat(200);
+    let deep = format!("{}/", "d".repeat(100)).repeat(30);
     // Each link shortens the way, so the tree grows deeper than any name of the archive.
     let mut tar = Tar::default();
-    for level in 0..5 {
+    for level in 0..2 {
         let from = if level == 0 { String::new() } else { format!("l{}/", level - 1) };
         tar = tar.pax(&[("path", format!("{from}{deep}x").as_bytes())]).file("x", b"");
         tar = tar.pax(&[("linkpath", format!("/{from}{deep}").as_bytes())]).symlink(&format!("l{level}"), "t");
     }
     play.unpack(tar).unwrap();
-    crate::tree::remove_path(&play.fs("d")).unwrap();
+    crate::tree::remove_path(&play.fs(&"d".repeat(100))).unwrap();
     let said = play.refused(Tar::default().pax(&[("path", "d/".repeat(300).as_bytes())]).dir("x"));
     assert!(said.contains("deeper than 256"));
 }
