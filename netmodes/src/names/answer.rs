@@ -217,3 +217,7 @@ fn cut(mut packet: Packet, limit: usize) -> Option<Vec<u8>> {
         packet.set_flags(PacketFlag::TRUNCATION);
     }
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -81,3 +81,53 @@ impl Directory for Registries {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn registries(networks: &[(&str, &TempDir)]) -> Registries {
+        let members = networks.iter().map(|(n, d)| Member { network: n.to_string(), state: d.path().to_owned() });
+        Registries { members: members.collect(), alive: Box::new(|_| true) }
+    }
+
+    #[test]
+    fn a_name_is_found_alone_and_with_its_network() {
+        let dir = tempfile::tempdir().unwrap();
+        registry::publish(dir.path(), "web", "c1", &[ip("172.18.0.2")]).unwrap();
+        let directory = registries(&[("My-Net", &dir)]);
+        for name in ["web", "web.my-net"] {
+            assert_eq!(directory.addresses(name).unwrap(), [ip("172.18.0.2")], "{name}");
+        }
+        for name in ["web.other", "web.my", "my-net", "x.web", ".my-net", "web."] {
+            assert!(directory.addresses(name).unwrap().is_empty(), "{name}");
+        }
+        assert_eq!(directory.pointer(ip("172.18.0.2")).unwrap().unwrap(), "web.My-Net");
+    }
+
+    #[test]
+    fn the_first_network_wins_and_each_can_be_named() {
+        let (front, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        registry::publish(front.path(), "db", "c1", &[ip("10.1.0.2")]).unwrap();
+        registry::publish(back.path(), "db", "c2", &[ip("10.2.0.2")]).unwrap();
+        let directory = registries(&[("front", &front), ("back.end", &back)]);
+        assert_eq!(directory.addresses("db").unwrap(), [ip("10.1.0.2")]);
+        assert_eq!(directory.addresses("db.back.end").unwrap(), [ip("10.2.0.2")]);
+        assert_eq!(directory.pointer(ip("10.2.0.2")).unwrap().unwrap(), "db.back.end");
+    }
+
+    #[test]
+    fn a_name_with_dots_goes_before_a_network() {
+        let dir = tempfile::tempdir().unwrap();
+        registry::publish(dir.path(), "a", "c1", &[ip("10.1.0.1")]).unwrap();
+        registry::publish(dir.path(), "a.b", "c2", &[ip("10.1.0.2")]).unwrap();
+        let directory = registries(&[("b", &dir)]);
+        assert_eq!(directory.addresses("a.b").unwrap(), [ip("10.1.0.2")]);
+        assert_eq!(directory.addresses("a.b.b").unwrap(), [ip("10.1.0.2")]);
+    }
+}

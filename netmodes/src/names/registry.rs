@@ -206,3 +206,157 @@ fn on(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { action, path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::thread;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn all(_: &str) -> bool {
+        true
+    }
+
+    fn files_below(dir: &Path) -> Vec<PathBuf> {
+        let Ok(read) = fs::read_dir(dir) else { return Vec::new() };
+        let paths = read.map(|entry| entry.unwrap().path());
+        paths
+            .flat_map(|path| if path.is_dir() { [vec![path.clone()], files_below(&path)].concat() } else { vec![path] })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_published_is_found_whatever_its_case() {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), "Web", "c1", &[ip("172.18.0.2"), ip("fd00::2")]).unwrap();
+        publish(dir.path(), "www", "c1", &[ip("172.18.0.2")]).unwrap();
+        assert_eq!(lookup(dir.path(), "wEB", &all).unwrap(), [ip("172.18.0.2"), ip("fd00::2")]);
+        assert_eq!(reverse(dir.path(), ip("172.18.0.2"), &all).unwrap().unwrap(), "web", "the first name");
+        assert_eq!(reverse(dir.path(), ip("fd00::2"), &all).unwrap().unwrap(), "web");
+        assert!(lookup(dir.path(), "nobody", &all).unwrap().is_empty());
+        assert_eq!(reverse(dir.path(), ip("172.18.0.9"), &all).unwrap(), None);
+    }
+
+    #[test]
+    fn the_dead_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), "web", "dead", &[ip("172.18.0.2")]).unwrap();
+        publish(dir.path(), "web", "alive", &[ip("172.18.0.3")]).unwrap();
+        let alive = |id: &str| id == "alive";
+        assert_eq!(lookup(dir.path(), "web", &alive).unwrap(), [ip("172.18.0.3")]);
+        assert_eq!(reverse(dir.path(), ip("172.18.0.2"), &alive).unwrap(), None);
+    }
+
+    #[test]
+    fn publishing_again_replaces() {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), "web", "c1", &[ip("172.18.0.2")]).unwrap();
+        publish(dir.path(), "web", "c1", &[ip("172.18.0.3")]).unwrap();
+        assert_eq!(lookup(dir.path(), "web", &all).unwrap(), [ip("172.18.0.3")]);
+    }
+
+    #[test]
+    fn what_is_withdrawn_leaves_nothing_and_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), "web", "c1", &[ip("172.18.0.2")]).unwrap();
+        publish(dir.path(), "api", "c1", &[ip("172.18.0.2")]).unwrap();
+        publish(dir.path(), "web", "c2", &[ip("172.18.0.3")]).unwrap();
+        withdraw(dir.path(), &["WEB", "api", "never"], "c1").unwrap();
+        assert_eq!(lookup(dir.path(), "web", &all).unwrap(), [ip("172.18.0.3")]);
+        assert_eq!(reverse(dir.path(), ip("172.18.0.2"), &all).unwrap(), None);
+        withdraw_all(dir.path(), "c2").unwrap();
+        assert!(
+            files_below(dir.path()).iter().all(|left| left.parent() == Some(dir.path())),
+            "only the two roots stay"
+        );
+        withdraw_all(dir.path(), "c2").unwrap();
+        withdraw_all(&dir.path().join("never made"), "c2").unwrap();
+    }
+
+    #[test]
+    fn a_crash_in_the_middle_is_cleared() {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), "web", "c1", &[ip("172.18.0.2")]).unwrap();
+        // As after SIGKILL between write and rename, and between mkdir and rename.
+        fs::write(dir.path().join("names/.c1"), "172.18.").unwrap();
+        fs::create_dir(dir.path().join("names/half")).unwrap();
+        assert!(lookup(dir.path(), "half", &all).unwrap().is_empty());
+        withdraw_all(dir.path(), "c1").unwrap();
+        assert!(
+            files_below(dir.path()).iter().all(|left| left.parent() == Some(dir.path())),
+            "{:?}",
+            files_below(dir.path())
+        );
+    }
+
+    #[test]
+    fn words_that_are_no_names_never_touch_a_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("secret"), "1.2.3.4\n").unwrap();
+        for name in ["../secret", "..", ".", "", "a/b", "/etc/passwd", "a\0b", ".c1"] {
+            assert!(publish(dir.path(), name, "c1", &[ip("10.0.0.1")]).is_err());
+            assert!(publish(dir.path(), "web", name, &[ip("10.0.0.1")]).is_err());
+            assert!(withdraw(dir.path(), &[name], "c1").is_err());
+            assert!(withdraw_all(dir.path(), name).is_err());
+            assert!(lookup(dir.path(), name, &all).unwrap().is_empty());
+        }
+        assert_eq!(files_below(dir.path()), [dir.path().join("secret")]);
+    }
+
+    #[test]
+    fn owners_that_come_and_go_do_not_lose_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        thread::scope(|scope| {
+            for owner in 0..4 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    let (id, address) = (format!("c{owner}"), ip(&format!("10.0.0.{owner}")));
+                    for _ in 0..300 {
+                        publish(dir, "web", &id, &[address]).unwrap();
+                        assert!(lookup(dir, "web", &all).unwrap().contains(&address));
+                        withdraw(dir, &["web"], &id).unwrap();
+                    }
+                });
+            }
+        });
+        assert!(lookup(dir.path(), "web", &all).unwrap().is_empty());
+        assert!(entries(&dir.path().join("names")).unwrap().is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_files_say_what_a_map_would(steps in proptest::collection::vec((0..3u8, 0..3u8, 0..3u8), 0..24)) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut model: BTreeMap<(u8, u8), IpAddr> = BTreeMap::new();
+            for (verb, name, owner) in steps {
+                let (text, id, address) = (format!("n{name}"), format!("c{owner}"), ip(&format!("10.0.0.{owner}")));
+                match verb {
+                    0 => {
+                        publish(dir.path(), &text, &id, &[address]).unwrap();
+                        model.insert((name, owner), address);
+                    }
+                    1 => {
+                        withdraw(dir.path(), &[&text], &id).unwrap();
+                        model.remove(&(name, owner));
+                    }
+                    _ => {
+                        withdraw_all(dir.path(), &id).unwrap();
+                        model.retain(|(_, o), _| *o != owner);
+                    }
+                }
+                for name in 0..3u8 {
+                    let mut found = lookup(dir.path(), &format!("n{name}"), &all).unwrap();
+                    found.sort();
+                    let expected: Vec<IpAddr> = model.iter().filter(|((n, _), _)| *n == name).map(|(_, a)| *a).collect();
+                    prop_assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+}

@@ -286,3 +286,7 @@ fn trailer(host: &HostFile, kind: &str, notes: &[String], by: &Overrides, ndots:
     text += &format!("# Overrides: [{}]\n", replaced.join(" "));
     text + &ndots.map(|from| format!("# Option ndots from: {from}\n")).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "resolv_tests.rs"]
+mod tests;
