@@ -154,7 +154,8 @@ impl FromStr for Mac {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Mac, String> {
-        let parse = |part: &str| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2);
+        let two = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let parse = |part: &str| u8::from_str_radix(part, 16).ok().filter(|_| two(part));
         let bytes: Option<Vec<u8>> = text.split(':').map(parse).collect();
         let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
         bytes.map(Mac).ok_or_else(|| format!("{text} is not a valid mac address"))

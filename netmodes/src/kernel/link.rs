@@ -91,8 +91,11 @@ pub(super) fn index(socket: &mut Socket, name: &str) -> Result<u32, Error> {
 
 /// `ip link add NAME address MAC mtu MTU type bridge` with its alias.
 pub(super) fn make_bridge(socket: &mut Socket, name: &str, mac: Mac, mtu: u32, alias: &str) -> Result<(), Error> {
-    let message = LinkMessageBuilder::<LinkBridge>::new(name).address(mac.0.to_vec()).mtu(mtu).alias(alias).build();
-    change(socket, vec![RouteNetlinkMessage::NewLink(message)], &format!("make the bridge \"{name}\""))
+    let bridge = LinkMessageBuilder::<LinkBridge>::new(name).address(mac.0.to_vec()).mtu(mtu).build();
+    // The kernel ignores an alias in the message that makes a device.
+    let alias = LinkUnspec::new_with_name(name).alias(alias).build();
+    let messages = vec![RouteNetlinkMessage::NewLink(bridge), RouteNetlinkMessage::SetLink(alias)];
+    change(socket, messages, &format!("make the bridge \"{name}\""))
 }
 
 /// `ip link add NAME type veth peer PEER netns …`, the host end up and in its bridge, then its port's flags.
@@ -103,9 +106,9 @@ pub(super) fn make_veth(socket: &mut Socket, step: &Step, netns: BorrowedFd<'_>)
     let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
         .name(name.clone())
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
-    let pair = pair.mtu(*mtu).alias(alias).controller(master).up().build();
+    let pair = pair.mtu(*mtu).controller(master).up().build();
     let flags = vec![InfoBridgePort::HairpinMode(true), InfoBridgePort::Isolated(*isolated)];
-    let port = LinkUnspec::new_with_name(name).set_port_kind(InfoPortKind::Bridge);
+    let port = LinkUnspec::new_with_name(name).alias(alias).set_port_kind(InfoPortKind::Bridge);
     let port = port.set_port_data(InfoPortData::BridgePort(flags)).build();
     let messages = vec![RouteNetlinkMessage::NewLink(pair), RouteNetlinkMessage::SetLink(port)];
     change(socket, messages, &format!("make the veth pair \"{name}\""))

@@ -16,6 +16,7 @@ mod message;
 mod resolver;
 mod rule;
 mod ruleset;
+mod userdata;
 
 pub use element::{Data, Element, Family, Verdict};
 pub(crate) use message::{Part, value_of};

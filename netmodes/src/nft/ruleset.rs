@@ -15,6 +15,7 @@ use Field::{
 use super::element::Family;
 use super::message::{APPEND, CREATE, Kind, Message, Transaction, attribute, family, nested, text};
 use super::rule::{Field, Literal, Rule};
+use super::userdata;
 use crate::kernel::Batch;
 
 /// The comment of `table inet pontoon`: change the number with the ruleset, in both files.
@@ -23,6 +24,8 @@ const COMMENT: &str = "Pontoon, ruleset 1";
 /// A type of nft: its number, and its bytes in a concatenation.
 type Type = (u32, u32);
 const NF_PROTO: Type = (2, 4);
+/// Bytes of which nft knows only where they come from.
+const INTEGER: Type = (4, 16);
 const IPV4: Type = (7, 4);
 const IPV6: Type = (8, 16);
 const ETHER: Type = (9, 8);
@@ -61,11 +64,14 @@ const INET_SETS: [Set; 15] = [
     ("links6", &[IPV6, IPV6, INET_PROTO, SERVICE], Values::None),
 ];
 
+/// The set whose key nft has no type for.
+const ADVERTISED: &str = "own_nd";
+
 const BRIDGE_SETS: [Set; 4] = [
     ("ports", &[IFNAME], Values::None),
     ("own4", &[IFNAME, ETHER, IPV4], Values::None),
     ("own6", &[IFNAME, ETHER, IPV6], Values::None),
-    ("own_nd", &[IFNAME, ETHER, IPV6], Values::None),
+    (ADVERTISED, &[IFNAME, ETHER, INTEGER], Values::None),
 ];
 
 /// Where a base chain hangs: type, hook, priority.
@@ -181,7 +187,14 @@ fn set(family: u8, (name, key, values): &Set) -> Message {
             message.number(6, kind).number(7, bytes)
         }
     };
-    message.number(10, 0x1000 + name.len() as u32)
+    let message = message.number(10, 0x1000 + name.len() as u32);
+    if *name == ADVERTISED {
+        message.with(13, &userdata::advertised())
+    } else if *key == [IFNAME] {
+        message.with(13, &userdata::host_order())
+    } else {
+        message
+    }
 }
 
 /// nft numbers a concatenation by its parts' types, six bits each.
