@@ -19,6 +19,8 @@ mod exchanges;
 mod links;
 mod machine;
 mod random;
+#[cfg(test)]
+mod socket_tests;
 mod sockets;
 mod stream;
 #[cfg(test)]

@@ -21,8 +21,8 @@ use std::thread;
 
 use netmodes::names::resolv::RESOLVER;
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
 use nix::libc::{in_addr, in_pktinfo};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, SockaddrStorage, connect, sendmsg, socket,
 };
