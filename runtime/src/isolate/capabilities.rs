@@ -1,22 +1,23 @@
 //! Capabilities: what remains of root in a container, chosen by Docker's rules and set between clone and exec.
 //!
 //! ```text
-//! --cap-add, --cap-drop ──adjust──> set ──for_user──> LinuxCapabilities (in the Spec) ──Prepared::new──┐ before clone
-//!                                                                                                     │
-//! in the child:   drop_bounding()   what is gone from here no exec brings back; needs SETPCAP         <┘ after
+//! --cap-add, --cap-drop ──adjust──> set ──> LinuxCapabilities (in the Spec) ──Prepared::new──┐ before clone
+//!                                                                                            │
+//! in the child:   drop_bounding()   what is gone from here no exec brings back             <┘ after
 //!                 keep()            setuid must not clear the permitted set (PR_SET_KEEPCAPS)
 //!                 (setgroups, setgid, setuid; the seccomp filter is loaded before, while CAP_SYS_ADMIN is held)
 //!                 set()             effective, permitted, inheritable, ambient; exec clears KEEPCAPS by itself
 //! ```
 //!
 //! Inheritable and ambient stay empty in our own Specs: an inheritable set left full has handed capabilities to every
-//! program with file capabilities in the image. A user other than root has an empty permitted set; the bounding set
-//! stays, so that setuid programs work as they do in Docker.
+//! program with file capabilities in the image. A user other than root keeps only what is ambient, which is what exec
+//! would leave it anyway; the bounding set stays, so that setuid programs work as they do in Docker.
 
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail};
 use caps::{CapSet, CapsHashSet};
+use nix::unistd::geteuid;
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities};
 
 use crate::sys::capability;
@@ -98,17 +99,17 @@ pub fn adjust_within(
     })
 }
 
-/// What `process.capabilities` of the Spec says for a user: root has them in effect, another has them only within
-/// reach (bounding).
-pub fn for_user(set: &Capabilities, uid: u32) -> LinuxCapabilities {
-    let held = if uid == 0 { set.clone() } else { Capabilities::new() };
-    let mut capabilities = LinuxCapabilities::default();
-    capabilities.set_bounding(Some(set.clone()));
-    capabilities.set_effective(Some(held.clone()));
-    capabilities.set_permitted(Some(held));
-    capabilities.set_inheritable(Some(Capabilities::new()));
-    capabilities.set_ambient(Some(Capabilities::new()));
-    capabilities
+/// Capabilities by the names that [`name`] gave them.
+///
+/// # Errors
+/// A name that no kernel knows.
+pub fn of_names(names: &[String]) -> Result<Capabilities> {
+    names.iter().map(|word| named(word).with_context(|| format!("unknown capability {word} in the record"))).collect()
+}
+
+/// As capabilities(7) writes it: `CAP_CHOWN`.
+pub fn name(capability: &Capability) -> String {
+    format!("CAP_{capability}")
 }
 
 #[derive(Default)]
@@ -194,20 +195,24 @@ impl Prepared {
     /// # Errors
     /// EPERM for a capability that this process does not have itself.
     pub fn set(&self) -> Result<()> {
-        let set = |which, value: &CapsHashSet, name: &str| {
-            caps::set(None, which, value).with_context(|| format!("cannot set the {name} capabilities"))
-        };
-        // Inheritable first: what it may hold depends on the permitted set that we still have. Effective is lowered
-        // before permitted, which it must not exceed, and raised to its value after it.
+        let is_root = geteuid().is_root();
+        let held =
+            |set: &CapsHashSet| set.iter().filter(|cap| is_root || self.ambient.contains(cap)).copied().collect();
+        // Inheritable first: what it may hold depends on the permitted set that we still have. Effective is empty
+        // while permitted, which bounds it, gets smaller.
         caps::clear(None, CapSet::Ambient).context("cannot clear the ambient capabilities")?;
-        set(CapSet::Inheritable, &self.inheritable, "inheritable")?;
-        caps::clear(None, CapSet::Effective).context("cannot clear the effective capabilities")?;
-        set(CapSet::Permitted, &self.permitted, "permitted")?;
-        set(CapSet::Effective, &self.effective, "effective")?;
+        set(CapSet::Inheritable, &self.inheritable)?;
+        set(CapSet::Effective, &CapsHashSet::new())?;
+        set(CapSet::Permitted, &held(&self.permitted))?;
+        set(CapSet::Effective, &held(&self.effective))?;
         self.ambient.iter().try_for_each(|cap| {
             caps::raise(None, CapSet::Ambient, *cap).with_context(|| format!("cannot raise {cap} in the ambient set"))
         })
     }
+}
+
+fn set(which: CapSet, value: &CapsHashSet) -> Result<()> {
+    caps::set(None, which, value).with_context(|| format!("cannot set the {which:?} capabilities"))
 }
 
 fn translate(set: &Option<Capabilities>) -> Result<CapsHashSet> {
@@ -221,6 +226,16 @@ fn translate(set: &Option<Capabilities>) -> Result<CapsHashSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn same(set: &Capabilities) -> LinuxCapabilities {
+        let mut capabilities = LinuxCapabilities::default();
+        capabilities.set_bounding(Some(set.clone()));
+        capabilities.set_effective(Some(set.clone()));
+        capabilities.set_permitted(Some(set.clone()));
+        capabilities.set_inheritable(None);
+        capabilities.set_ambient(None);
+        capabilities
+    }
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -236,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_default_is_dockers_mask() {
-        let prepared = Prepared::new(&for_user(&docker_default(), 0)).unwrap();
+        let prepared = Prepared::new(&same(&docker_default())).unwrap();
         assert_eq!(prepared.bounding, 0xa804_25fb);
         assert_eq!(adjusted(&[], &[]), docker_default());
     }
@@ -283,14 +298,15 @@ mod tests {
     }
 
     #[test]
-    fn a_user_other_than_root_has_none_in_effect() {
-        let prepared = Prepared::new(&for_user(&docker_default(), 1000)).unwrap();
-        assert_eq!(prepared.bounding, 0xa804_25fb);
-        assert!(prepared.effective.is_empty() && prepared.permitted.is_empty());
-        assert!(prepared.inheritable.is_empty() && prepared.ambient.is_empty());
+    fn names_are_read_back() {
+        let names: Vec<String> = docker_default().iter().map(name).collect();
+        assert!(names.contains(&"CAP_NET_BIND_SERVICE".to_owned()));
+        assert_eq!(of_names(&names).unwrap(), docker_default());
+        assert!(of_names(&words(&["CAP_NOTHING"])).is_err());
     }
 
-    /// Capabilities belong to a thread, so a thread can stand in for the child.
+    /// Capabilities belong to a thread, so a thread can stand in for the child. (Changing the user here would change it
+    /// for all threads of the test, so that part of the road is tested end to end.)
     fn status_after(prepared: Prepared) -> String {
         let child = std::thread::spawn(move || {
             prepared.drop_bounding().unwrap();
@@ -308,7 +324,7 @@ mod tests {
     #[test]
     fn root_a_process_ends_with_exactly_these() {
         let set = adjust(&words(&["NET_ADMIN"]), &words(&["MKNOD"]), false).unwrap();
-        let prepared = Prepared::new(&for_user(&set, 0)).unwrap();
+        let prepared = Prepared::new(&same(&set)).unwrap();
         let mask = format!("{:016x}", prepared.bounding);
         let status = status_after(prepared);
         for name in ["CapBnd:", "CapPrm:", "CapEff:"] {
@@ -320,9 +336,14 @@ mod tests {
     }
 
     #[test]
-    fn root_a_user_other_than_root_ends_with_none() {
-        let status = status_after(Prepared::new(&for_user(&docker_default(), 1000)).unwrap());
-        assert_eq!(line(&status, "CapEff:"), "0000000000000000");
+    fn root_ambient_and_inheritable_only_when_the_specification_says_so() {
+        let mut capabilities = same(&docker_default());
+        let kill = Some(Capabilities::from([Capability::Kill]));
+        capabilities.set_inheritable(kill.clone()).set_ambient(kill);
+        let status = status_after(Prepared::new(&capabilities).unwrap());
+        for name in ["CapInh:", "CapAmb:"] {
+            assert_eq!(line(&status, name), "0000000000000020", "{name}");
+        }
         assert_eq!(line(&status, "CapBnd:"), "00000000a80425fb");
     }
 }

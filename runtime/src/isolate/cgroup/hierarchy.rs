@@ -10,6 +10,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
@@ -34,6 +35,13 @@ pub struct Tree {
     pub controllers: Vec<String>,
 }
 
+impl Hierarchy {
+    /// Whether it is one tree of version 2.
+    pub fn is_unified(&self) -> bool {
+        matches!(self, Hierarchy::V2(_))
+    }
+}
+
 impl Tree {
     /// Does it have this controller?
     pub fn controls(&self, controller: &str) -> bool {
@@ -41,11 +49,20 @@ impl Tree {
     }
 }
 
-/// Asks the kernel which version this host has, and where.
+/// Asks the kernel which version this host has, and where; once in the life of a process.
 ///
 /// # Errors
 /// When no control groups are mounted, or mountinfo cannot be read.
 pub fn detect() -> Result<Hierarchy> {
+    static ANSWER: OnceLock<Hierarchy> = OnceLock::new();
+    if let Some(hierarchy) = ANSWER.get() {
+        return Ok(hierarchy.clone());
+    }
+    let hierarchy = ask()?;
+    Ok(ANSWER.get_or_init(|| hierarchy).clone())
+}
+
+fn ask() -> Result<Hierarchy> {
     if statfs(USUAL).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC) {
         return Ok(Hierarchy::V2(USUAL.into()));
     }

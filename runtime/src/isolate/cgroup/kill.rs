@@ -23,6 +23,10 @@ use crate::sys::process::{pidfd_open, pidfd_signal};
 
 const SIGKILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
 
+/// How cgroup.procs writes a process that the reader's pid namespace does not see: one that is just being moved in from
+/// the host, for example. It cannot be signalled from here; with the rest gone it leaves by itself, or time runs out.
+const FOREIGN: Pid = Pid::from_raw(0);
+
 /// Ten seconds from its making, on the monotonic clock.
 pub struct Deadline(Instant);
 
@@ -57,7 +61,7 @@ pub trait Emptied {
 /// Kills in rounds until no process is listed.
 ///
 /// # Errors
-/// After ten seconds, with the processes that are left; when one of them is Pontoon itself, or not visible from here.
+/// After ten seconds, with the processes that are left; at once when one of them is Pontoon itself.
 pub fn by_hand(group: &impl Emptied) -> Result<()> {
     let deadline = Deadline::new();
     loop {
@@ -65,9 +69,12 @@ pub fn by_hand(group: &impl Emptied) -> Result<()> {
         if listed.is_empty() {
             return Ok(());
         }
-        refuse_impossible(&listed)?;
+        refuse_suicide(&listed)?;
         if deadline.has_passed() {
-            bail!("{} did not end within ten seconds of SIGKILL", names(&listed));
+            bail!(
+                "{} did not end within ten seconds of SIGKILL (0: not visible in this pid namespace)",
+                names(&listed)
+            );
         }
         group.halt();
         let signalled = victims(group).and_then(signal);
@@ -76,12 +83,9 @@ pub fn by_hand(group: &impl Emptied) -> Result<()> {
     }
 }
 
-fn refuse_impossible(listed: &[Pid]) -> Result<()> {
+fn refuse_suicide(listed: &[Pid]) -> Result<()> {
     if listed.contains(&Pid::this()) {
         bail!("cannot kill the control group that Pontoon itself (process {}) is in", Pid::this());
-    }
-    if listed.contains(&Pid::from_raw(0)) {
-        bail!("cannot kill processes of a pid namespace that is not below this one; run pontoon on the host");
     }
     Ok(())
 }
@@ -95,7 +99,7 @@ fn names(pids: &[Pid]) -> String {
 /// Descriptors of processes that are certainly in the group: see the module's picture.
 fn victims(group: &impl Emptied) -> Result<Vec<OwnedFd>> {
     let mut opened = Vec::new();
-    for pid in group.processes()? {
+    for pid in group.processes()?.into_iter().filter(|pid| *pid != FOREIGN) {
         match pidfd_open(pid) {
             Ok(pidfd) => opened.push((pid, pidfd)),
             Err(e) if e.raw_os_error() == Some(Errno::ESRCH as i32) => {}

@@ -13,7 +13,7 @@ use anyhow::Result;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
-use super::hierarchy::{Hierarchy, checked};
+use super::hierarchy::{Hierarchy, Tree, checked};
 use super::{kill, tree, v1, v2};
 
 /// A leaf in all the trees where it exists. Dropping it leaves the kernel's object alone.
@@ -54,18 +54,25 @@ impl Cgroup {
         })
     }
 
-    /// As [`Cgroup::create`], for a process that is only to be kept together and needs no limits, such as a monitor:
-    /// on version 1 in one tree alone, `name=systemd` if it is there.
+    /// A leaf for processes that are only to be kept together and need no limits, such as the monitors: on version 1
+    /// in one tree alone, `name=systemd` if it is there. One that exists already is as good as a new one.
     ///
     /// # Errors
     /// As [`Cgroup::create`].
-    pub fn create_minimal(hierarchy: &Hierarchy, parent: &str, name: &str) -> Result<Cgroup> {
-        let Hierarchy::V1(trees) = hierarchy else { return Cgroup::create(hierarchy, parent, name) };
+    pub fn ensure_minimal(hierarchy: &Hierarchy, parent: &str, name: &str) -> Result<Cgroup> {
+        if let Some(found) = Cgroup::open(hierarchy, parent, name)? {
+            return Ok(found);
+        }
         let path = checked("parent", parent)?.join(checked("name", name)?);
-        let preferred = ["name=systemd", "pids", "freezer"];
-        let tree = preferred.iter().find_map(|wanted| trees.iter().find(|tree| tree.controls(wanted)));
-        let tree: Vec<_> = tree.or(trees.first()).into_iter().collect();
-        Ok(Cgroup { leaf: Leaf::V1(v1::create(&tree, &path)?) })
+        let made = match hierarchy {
+            Hierarchy::V1(trees) => v1::create(&minimal(trees), &path).map(Leaf::V1),
+            Hierarchy::V2(root) => v2::create(root, &path).map(Leaf::V2),
+        };
+        // Another command may have been faster between the look and the making.
+        match (made, Cgroup::open(hierarchy, parent, name)?) {
+            (Err(_), Some(found)) => Ok(found),
+            (made, _) => Ok(Cgroup { leaf: made? }),
+        }
     }
 
     /// Finds what [`Cgroup::create`] made, also a part of it; `None` when nothing is left.
@@ -126,6 +133,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// When the kernel's files cannot be read.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for commands that ask whether a container has ended"))]
     pub fn is_empty(&self) -> Result<bool> {
         match &self.leaf {
             Leaf::V1(parts) => Ok(v1::processes(parts)?.is_empty()),
@@ -149,6 +157,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// When this host has no freezer, or a process does not stop within ten seconds (all are thawed then).
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the command pause"))]
     pub fn freeze(&self) -> Result<()> {
         match &self.leaf {
             Leaf::V1(parts) => v1::freeze(parts),
@@ -179,19 +188,8 @@ impl Cgroup {
     }
 }
 
-/// rmdir(2) of a parent that has no leaves any more; one that still has some, or is not there, is left alone.
-///
-/// # Errors
-/// When the word leads out of the tree.
-pub fn remove_parent(hierarchy: &Hierarchy, parent: &str) -> Result<()> {
-    let path = checked("parent", parent)?;
-    let roots: Vec<_> = match hierarchy {
-        Hierarchy::V1(trees) => trees.iter().map(|tree| &tree.root).collect(),
-        Hierarchy::V2(root) => vec![root],
-    };
-    for root in roots {
-        // Best effort by contract: EBUSY means in use, ENOENT gone.
-        let _ = std::fs::remove_dir(root.join(path));
-    }
-    Ok(())
+fn minimal(trees: &[Tree]) -> Vec<&Tree> {
+    let preferred = ["name=systemd", "pids", "freezer"];
+    let tree = preferred.iter().find_map(|wanted| trees.iter().find(|tree| tree.controls(wanted)));
+    tree.or(trees.first()).into_iter().collect()
 }

@@ -22,6 +22,7 @@ mod file;
 mod hierarchy;
 mod kill;
 mod leaf;
+pub mod mount;
 mod resources;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,5 @@ mod tree;
 mod v1;
 mod v2;
 
-pub use hierarchy::{Hierarchy, Tree, detect};
-pub use leaf::{Cgroup, View, remove_parent};
-pub use resources::memory;
+pub use hierarchy::detect;
+pub use leaf::{Cgroup, View};

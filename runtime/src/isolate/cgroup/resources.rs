@@ -23,8 +23,6 @@ use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxNetwork, Linux
 
 use super::devices;
 
-/// Docker's smallest memory limit.
-const SMALLEST_MEMORY: i64 = 6 << 20;
 const DEFAULT_PERIOD_US: u64 = 100_000;
 
 /// Which table.
@@ -51,31 +49,6 @@ pub struct Setting {
 
 fn setting(controller: &'static str, file: impl Into<String>, value: impl ToString) -> Setting {
     Setting { controller, file: file.into(), value: value.to_string(), optional: false }
-}
-
-/// Docker's reading of `--memory` and `--memory-swap`, in bytes: swap is memory and swap together, twice the memory
-/// where it is not given, -1 without limit.
-///
-/// # Errors
-/// With Docker's words: a limit under 6 MB, swap without memory, swap under memory.
-pub fn memory(limit: Option<i64>, swap: Option<i64>) -> Result<Option<LinuxMemory>> {
-    let (limit, swap) = (limit.filter(|limit| *limit != 0), swap.filter(|swap| *swap != 0));
-    let Some(limit) = limit else {
-        if swap.is_some_and(|swap| swap > 0) {
-            bail!("You should always set the Memory limit when using Memoryswap limit, see usage");
-        }
-        return Ok(None);
-    };
-    if limit < SMALLEST_MEMORY {
-        bail!("Minimum memory limit allowed is 6MB");
-    }
-    if swap.is_some_and(|swap| swap > 0 && swap < limit) {
-        bail!("Minimum memoryswap limit should be larger than memory limit, see usage");
-    }
-    let mut memory = LinuxMemory::default();
-    memory.set_limit(Some(limit));
-    memory.set_swap(Some(swap.unwrap_or(limit.saturating_mul(2))));
-    Ok(Some(memory))
 }
 
 /// All lines, in the order in which the kernel takes them.
@@ -382,16 +355,5 @@ mod tests {
         assert!(refused(Version::V2, serde_json::json!({ "memory": { "swap": 9 } })).contains("no limit on memory"));
         assert!(refused(Version::V2, serde_json::json!({ "unified": { "../memory.max": "1" } })).contains("file name"));
         assert!(refused(Version::V2, serde_json::json!({ "unified": { "cgroup.procs": "1" } })).contains("file name"));
-    }
-
-    #[test]
-    fn dockers_words_for_memory() {
-        let swap = |limit, swap| memory(limit, swap).unwrap().and_then(|memory| memory.swap());
-        assert_eq!(swap(Some(64 << 20), None), Some(128 << 20));
-        assert_eq!(swap(Some(64 << 20), Some(-1)), Some(-1));
-        assert_eq!(memory(Some(0), None).unwrap(), None);
-        assert!(memory(Some(1 << 20), None).unwrap_err().to_string().contains("6MB"));
-        assert!(memory(Some(64 << 20), Some(1)).unwrap_err().to_string().contains("larger than memory limit"));
-        assert!(memory(None, Some(64 << 20)).is_err());
     }
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
+use super::hierarchy::Hierarchy;
 use super::*;
 
 struct Yard {
@@ -57,7 +58,13 @@ impl Drop for Yard {
                 let _ = cgroup.kill().and_then(|()| cgroup.remove());
             }
         }
-        let _ = remove_parent(&self.hierarchy, &self.parent);
+        let roots: Vec<_> = match &self.hierarchy {
+            Hierarchy::V1(trees) => trees.iter().map(|tree| &tree.root).collect(),
+            Hierarchy::V2(root) => vec![root],
+        };
+        for root in roots {
+            let _ = std::fs::remove_dir(root.join(&self.parent));
+        }
     }
 }
 
@@ -218,7 +225,8 @@ fn root_bad_limits_end_in_a_sentence() {
 fn root_a_monitor_takes_one_tree() {
     let mut yard = Yard::new(detect().unwrap());
     yard.leaves.push("monitor");
-    let cgroup = Cgroup::create_minimal(&yard.hierarchy, &yard.parent, "monitor").unwrap();
+    let cgroup = Cgroup::ensure_minimal(&yard.hierarchy, &yard.parent, "monitor").unwrap();
+    Cgroup::ensure_minimal(&yard.hierarchy, &yard.parent, "monitor").expect("a second monitor finds it there");
     let mut child = start_in(&cgroup, "exec sleep 1000");
     if let Hierarchy::V1(trees) = &yard.hierarchy {
         let made = trees.iter().filter(|tree| tree.root.join(&yard.parent).exists()).count();
@@ -247,5 +255,35 @@ fn root_by_hand_is_as_good() {
         assert!(cgroup.is_empty().unwrap());
         child.wait().unwrap();
         cgroup.remove().unwrap();
+    }
+}
+
+/// In a mount namespace of a thread's own.
+#[test]
+fn root_a_container_sees_its_own_leaf_read_only() {
+    let mut yard = Yard::new(detect().unwrap());
+    let cgroup = yard.leaf("view");
+    let root = std::env::temp_dir().join(&yard.parent);
+    std::fs::create_dir(&root).unwrap();
+    let place = root.clone();
+    let seen = std::thread::spawn(move || {
+        use nix::mount::{MsFlags, mount};
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS | nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+        mount(None::<&str>, &place, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        let inside = crate::isolate::inside::Root::reopen(&place).unwrap();
+        let options = crate::isolate::options::Options::parse(["ro", "nosuid", "noexec", "nodev"]);
+        mount::mount(&inside, std::path::Path::new("/sys/fs/cgroup"), &cgroup, &options).unwrap();
+        let top = place.join("sys/fs/cgroup");
+        let names: Vec<_> = cgroup.views().into_iter().map(|view| view.name).collect();
+        let all_there = names.iter().all(|name| top.join(name).join("cgroup.procs").exists());
+        let first = names.first().map_or(top.clone(), |name| top.join(name));
+        (all_there, std::fs::create_dir(first.join("x")), std::fs::create_dir(top.join("y")))
+    });
+    let (all_there, below, top) = seen.join().unwrap();
+    std::fs::remove_dir(&root).unwrap();
+    assert!(all_there);
+    for made in [below, top] {
+        assert_eq!(made.unwrap_err().kind(), std::io::ErrorKind::ReadOnlyFilesystem);
     }
 }

@@ -1,7 +1,7 @@
 //! Which system calls a container may make: Docker's default profile, and a compiler from OCI rules to BPF.
 //!
 //! ```text
-//! capabilities ──profile──> oci_spec LinuxSeccomp ──compile──> [Instruction] ──sys::seccomp::install──> kernel
+//! capabilities ──profile──> oci_spec LinuxSeccomp ──compile──> [Instruction] ──sys::seccomp::install_with──> kernel
 //!                           (in the Spec, as JSON)
 //!
 //! the filter:   load arch ─┬─ x86_64 ── load nr ── tree ──┐

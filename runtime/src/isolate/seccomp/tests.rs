@@ -250,7 +250,7 @@ fn what_no_filter_can_express_is_refused_in_a_sentence() {
 fn root_the_kernel_takes_the_filter_and_obeys() {
     let program = compile(&ours(&[])).unwrap();
     let child = std::thread::spawn(move || {
-        crate::sys::seccomp::install(&program).unwrap();
+        crate::sys::seccomp::install_with(&program, 0).unwrap();
         let refused = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS).unwrap_err();
         let vsock = nix::sys::socket::socket(
             nix::sys::socket::AddressFamily::Vsock,
