@@ -16,7 +16,7 @@
 //! The calling thread itself moves into the namespaces (unshare(2) works for one thread), so commands that it starts are
 //! inside, and the machine is never touched. The test process itself stays in the outer pid namespace: pids that Pontoon
 //! prints are to be used by commands inside (`host.sh("kill -9 …")`), not by the test.
-//! The last act of every host is the leak check.
+//! A thread can do so once, so a test has one host. The last act of every host is the leak check.
 
 use std::collections::BTreeSet;
 use std::fs;

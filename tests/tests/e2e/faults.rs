@@ -43,6 +43,7 @@ const START: Case = Case {
     line: "pontoon start x",
     sample: 6,
 };
+const FEW: Case = Case { sample: 5, ..RUN };
 const NETWORK: Case = Case { given: "", line: "pontoon network create --subnet 10.99.0.0/24 other", sample: 6 };
 
 /// The points to try of a case: all of them, or its sample.
@@ -147,8 +148,21 @@ fn root_fault_kill_during_network_create() {
 }
 
 #[test]
-fn root_fault_errors_during_run() {
-    for error in ["error=ENOSPC", "error=EMFILE", "error=ENOMEM", "error=EIO"] {
-        try_all(&Case { sample: 5, ..RUN }, error);
-    }
+fn root_fault_full_disk_during_run() {
+    try_all(&FEW, "error=ENOSPC");
+}
+
+#[test]
+fn root_fault_no_descriptors_during_run() {
+    try_all(&FEW, "error=EMFILE");
+}
+
+#[test]
+fn root_fault_no_memory_during_run() {
+    try_all(&FEW, "error=ENOMEM");
+}
+
+#[test]
+fn root_fault_bad_disk_during_run() {
+    try_all(&FEW, "error=EIO");
 }
