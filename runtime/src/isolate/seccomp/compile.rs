@@ -15,8 +15,6 @@
 //!
 //! Foreign architectures, x32 among them (numbers from 2^30 on x86_64), get ENOSYS: a kernel without them.
 
-use std::collections::HashSet;
-
 use anyhow::{Result, bail};
 use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSyscall,
@@ -118,11 +116,12 @@ fn rules(syscalls: &[LinuxSyscall], default: u32) -> Result<Vec<Rule<'_>>> {
 /// All conditions must hold together, unless an argument is named twice: then each stands for itself (runc does so,
 /// and profiles are written for it).
 pub fn alternatives(conditions: &[LinuxSeccompArg]) -> Vec<&[LinuxSeccompArg]> {
-    let mut seen = HashSet::new();
-    match conditions.iter().all(|condition| seen.insert(condition.index())) {
-        true if conditions.is_empty() => Vec::new(),
-        true => vec![conditions],
-        false => conditions.chunks(1).collect(),
+    let mut sorted: Vec<usize> = conditions.iter().map(|condition| condition.index()).collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        true => conditions.chunks(1).collect(),
+        false if conditions.is_empty() => Vec::new(),
+        false => vec![conditions],
     }
 }
 
