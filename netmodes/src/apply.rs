@@ -63,6 +63,14 @@ pub fn ensure(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Resu
     Ok(())
 }
 
+/// Puts back a running container's firewall elements after somebody flushed the ruleset. What is there stays.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn reinstate(journal: &Journal, net: &mut impl Net) -> Result<(), Error> {
+    journal.steps().iter().filter(|step| matches!(step, Step::Element(_))).try_for_each(|step| net.ensure(step))
+}
+
 /// Deletes everything that the journal says, newest first, and then the journal. What could not be deleted stays in
 /// it; the errors say why.
 pub fn undo(journal: &mut Journal, net: &mut impl Net) -> Vec<Error> {

@@ -1,7 +1,7 @@
 //! The script interpreter: a step as the line that a person would type.
 //!
 //! ```text
-//! Step::Address { Host, br-a, 172.18.0.1/16 }   ip addr add 172.18.0.1/16 dev br-a
+//! Step::Address { Host, br-a, 172.18.0.1/16 }   ip addr add 172.18.0.1/16 brd + dev br-a
 //! Step::Up { Container, eth0 }                  ip -n "$netns" link set eth0 up
 //! ```
 //!
@@ -31,7 +31,9 @@ impl fmt::Display for Step {
             Step::Veth { .. } => veth(self, f),
             Step::Address { place, device, address, on_link } => {
                 let option = if *on_link { "" } else { " noprefixroute" };
-                write!(f, "{} addr add {address} dev {device}{option}", ip(*place))
+                // "+" is the broadcast address that belongs to the prefix.
+                let broadcast = if address.address.is_ipv4() { " brd +" } else { "" };
+                write!(f, "{} addr add {address}{broadcast} dev {device}{option}", ip(*place))
             }
             Step::Up { place, device } => write!(f, "{} link set {device} up", ip(*place)),
             Step::Route { place, device, to, via } => {
@@ -59,7 +61,7 @@ fn resolver(udp: u16, tcp: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{}nft 'table ip pontoon {{ chain resolver {{ ", exec(Place::Container))?;
     write!(f, "type nat hook output priority -100; policy accept; ")?;
     write!(f, "ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:{udp}; ")?;
-    write!(f, "ip daddr 127.0.0.11 tcp dport 53 dnat to 127.0.0.11:{tcp}; }} }}'")
+    write!(f, "ip daddr 127.0.0.11 tcp dport 53 dnat to 127.0.0.11:{tcp}; }}; }}'")
 }
 
 fn ip(place: Place) -> &'static str {

@@ -21,7 +21,9 @@ impl Kernel {
     /// `nft -f ruleset.nft`
     pub(super) fn make_tables(&mut self, bridge: bool) -> Result<(), Error> {
         let batch = nft::tables(bridge).into_batch();
-        self.host.netfilter.send(batch).map(|_| ()).map_err(tried("make the firewall's tables"))
+        self.host.netfilter.send(batch).map_err(tried("make the firewall's tables"))?;
+        self.rebuilt = true;
+        Ok(())
     }
 
     /// The tables, unless they are there as they should be.

@@ -110,7 +110,8 @@ pub(super) fn make_veth(socket: &mut Socket, step: &Step, netns: BorrowedFd<'_>)
     let flags = vec![InfoBridgePort::HairpinMode(true), InfoBridgePort::Isolated(*isolated)];
     let port = LinkUnspec::new_with_name(name).alias(alias).set_port_kind(InfoPortKind::Bridge);
     let port = port.set_port_data(InfoPortData::BridgePort(flags)).build();
-    let messages = vec![RouteNetlinkMessage::NewLink(pair), RouteNetlinkMessage::SetLink(port)];
+    // RTM_NEWLINK of a device that is there changes it; RTM_SETLINK does not look at a port's flags.
+    let messages = vec![RouteNetlinkMessage::NewLink(pair), RouteNetlinkMessage::NewLink(port)];
     change(socket, messages, &format!("make the veth pair \"{name}\""))
 }
 
@@ -128,12 +129,12 @@ pub(super) fn delete(socket: &mut Socket, name: &str) -> Result<(), Error> {
     super::absent_is_fine(change(socket, vec![message], &format!("delete \"{name}\"")))
 }
 
-/// Sends requests of which the first makes something new.
+/// Sends requests together; a first one of RTM_NEWLINK makes something new, what follows changes it.
 fn change(socket: &mut Socket, messages: Vec<RouteNetlinkMessage>, what: &str) -> Result<(), Error> {
     let mut batch = Batch::default();
-    for message in messages {
-        let exclusive = matches!(message, RouteNetlinkMessage::NewLink(_));
-        batch.route(message, if exclusive { NLM_F_CREATE | NLM_F_EXCL } else { 0 });
+    for (n, message) in messages.into_iter().enumerate() {
+        let makes = n == 0 && matches!(message, RouteNetlinkMessage::NewLink(_));
+        batch.route(message, if makes { NLM_F_CREATE | NLM_F_EXCL } else { 0 });
     }
     batch.acknowledge();
     socket.send(batch).map(|_| ()).map_err(tried(what))

@@ -74,6 +74,10 @@ impl Inside {
 pub struct Kernel {
     host: Space,
     inside: Option<Inside>,
+    /// The host devices of a veth whose container's end is not up yet: its own end, and the bridge.
+    unsettled: Vec<String>,
+    /// Were the firewall's tables made anew?
+    rebuilt: bool,
 }
 
 impl Kernel {
@@ -83,12 +87,18 @@ impl Kernel {
     /// # Errors
     /// No descriptor left, or the kernel has no nf_tables.
     pub fn open(inside: Option<Inside>) -> Result<Kernel, Error> {
-        Ok(Kernel { host: Space::open()?, inside })
+        Ok(Kernel { host: Space::open()?, inside, unsettled: Vec::new(), rebuilt: false })
     }
 
     /// The container's side, if there is one.
     pub fn inside(&self) -> Option<&Inside> {
         self.inside.as_ref()
+    }
+
+    /// Has this made the firewall's tables, as they were not there or not whole? If containers run, somebody else took
+    /// their elements away (`nft flush ruleset`): [`crate::apply::reinstate`] their journals.
+    pub fn has_rebuilt_tables(&self) -> bool {
+        self.rebuilt
     }
 
     fn space(&mut self, place: Place) -> Result<&mut Space, Error> {
@@ -112,7 +122,8 @@ impl Kernel {
             Step::Address { place, device, address, on_link } => {
                 address::add(&mut self.space(*place)?.route, device, *address, *on_link)
             }
-            Step::Up { place, device } => link::set_up(&mut self.space(*place)?.route, device, true),
+            Step::Up { place: Place::Container, device } => self.set_up_inside(device),
+            Step::Up { device, .. } => link::set_up(&mut self.host.route, device, true),
             Step::Route { place, device, to, via } => route::add(&mut self.space(*place)?.route, device, *to, *via),
             Step::Sysctl { place: Place::Host, key, value } => sysctl::write(key, value),
             Step::Sysctl { key, value, .. } => {
@@ -127,7 +138,25 @@ impl Kernel {
         let inside = self.inside.as_ref().map(|inside| inside.netns.as_fd());
         let netns =
             inside.ok_or_else(|| Error::Refused("the container's network namespace is not open here".into()))?;
-        link::make_veth(&mut self.host.route, step, netns)
+        link::make_veth(&mut self.host.route, step, netns)?;
+        if let Step::Veth { name, bridge, .. } = step {
+            self.unsettled = vec![name.clone(), bridge.clone()];
+        }
+        Ok(())
+    }
+
+    /// A veth has a carrier when both ends are up; its bridge forwards, and its queues take packets, once a worker of
+    /// the kernel has seen that, some time later. What is sent before is lost, and a second passes until ARP asks
+    /// again. RTM_GETLINK makes the kernel see it now (Linux 6.8; older ones are as quick as they are).
+    fn set_up_inside(&mut self, device: &str) -> Result<(), Error> {
+        link::set_up(&mut self.container()?.space.route, device, true)?;
+        if device != "lo" {
+            link::find(&mut self.container()?.space.route, device)?;
+            for name in std::mem::take(&mut self.unsettled) {
+                link::find(&mut self.host.route, &name)?;
+            }
+        }
+        Ok(())
     }
 }
 

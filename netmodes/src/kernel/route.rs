@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteScope};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope};
 
 use super::link;
 use super::socket::{Batch, Socket, attributes};
@@ -69,6 +69,7 @@ fn message(socket: &mut Socket, device: &str, to: Option<Cidr>, via: Option<IpAd
         Ok(builder) => builder.build(),
         Err(error) => return Err(Error::Refused(format!("the route to {to} cannot be written: {error}"))),
     };
+    message.header.protocol = RouteProtocol::Boot;
     match via {
         Some(via) => message.attributes.push(RouteAttribute::Gateway(match via {
             IpAddr::V4(v4) => RouteAddress::Inet(v4),

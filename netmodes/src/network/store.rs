@@ -300,8 +300,13 @@ fn not_found(wanted: &str) -> Error {
 
 /// `mkdir -p -m 700`: state is nobody else's business.
 fn make(directory: &Path) -> Result<(), Error> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|error| Error::file("make", directory, error))
+    loop {
+        match DirBuilder::new().recursive(true).mode(0o700).create(directory) {
+            // It was there, and went before the library had looked again: somebody finished a removal.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && fs::symlink_metadata(directory).is_err() => {}
+            other => return other.map_err(|error| Error::file("make", directory, error)),
+        }
+    }
 }
 
 /// 32 bytes of the kernel's random numbers.

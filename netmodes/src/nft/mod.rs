@@ -11,6 +11,8 @@
 //! Chains and rules are fixed, so that publishing the thousandth port costs what the first did, undo is one key, and a
 //! packet meets one hash look-up. No nft process is started: one takes 2 ms, a message 20 us.
 
+#[cfg(test)]
+mod decoded;
 mod element;
 mod message;
 mod resolver;

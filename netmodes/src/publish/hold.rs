@@ -125,6 +125,8 @@ mod tests {
     use crate::publish::parse;
     use std::io::ErrorKind;
     use std::net::TcpStream;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
 
     fn mapping(text: &str) -> Mapping {
         parse(text).unwrap()[0]
@@ -164,6 +166,19 @@ mod tests {
         let error = hold(&mapping(&format!("127.0.0.1:{}:80", held.mapping.host))).unwrap_err().to_string();
         assert!(error.contains("port is already allocated"), "{error}");
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    }
+
+    #[test]
+    fn a_monitor_is_named_by_its_container() {
+        let held = hold(&mapping("127.0.0.1::80")).unwrap();
+        let text = format!("127.0.0.1:{}:80", held.mapping.host);
+        // A process that has the socket alone, and the words of a monitor: the container is called "60".
+        let mut monitor = Command::new("sleep").arg0("pontoon-monitor").arg("60").stdin(held.socket).spawn().unwrap();
+        let error = hold(&mapping(&text)).unwrap_err().to_string();
+        monitor.kill().unwrap();
+        monitor.wait().unwrap();
+        assert!(error.ends_with("port is already allocated (by container 60)"), "{error}");
+        hold(&mapping(&text)).unwrap();
     }
 
     #[test]

@@ -40,6 +40,19 @@ fn netns_two_containers_ping_each_other_and_the_way_out() {
 }
 
 #[test]
+fn netns_the_first_packet_arrives() {
+    let mut world = World::new();
+    for n in 0..10 {
+        let network = world.create(&format!("n{n}"), &[]);
+        let (one, two) = (world.start(&network, "one", &[]), world.start(&network, "two", &[]));
+        // A lost one would be asked again after a second.
+        let at_once = |to| one.within(|| sh(&format!("ping -c 1 -W 0.9 {to} >/dev/null")));
+        at_once(gateway(&network));
+        at_once(two.address);
+    }
+}
+
+#[test]
 fn netns_networks_are_apart() {
     let mut world = World::new();
     let (a, b) = (world.create("a", &[]), world.create("b", &[]));

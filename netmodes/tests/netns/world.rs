@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netmodes::apply::{apply, undo};
 use netmodes::facts::Facts;
@@ -21,7 +21,7 @@ use netmodes::kernel::{Inside, Kernel};
 use netmodes::modes::{Request, ResolverPorts, bridge};
 use netmodes::network::{Network, Networks, NewNetwork};
 use netmodes::plan::Plan;
-use netmodes::publish::{Held, hold, parse};
+use netmodes::publish::{Held, Mapping, hold, parse};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
@@ -77,7 +77,7 @@ impl World {
         let netns = inside.netns().try_clone_to_owned().unwrap();
         let mut kernel = Kernel::open(Some(inside))?;
         let address = self.networks.lease(network, &id)?;
-        let held: Vec<Held> = ports.iter().flat_map(|text| parse(text).unwrap()).map(|m| hold(&m).unwrap()).collect();
+        let held: Vec<Held> = ports.iter().flat_map(|text| parse(text).unwrap()).map(|m| hold_soon(&m)).collect();
         let facts = Facts::read(&mut kernel, network)?;
         let request = Request {
             container: id.clone(),
@@ -92,7 +92,7 @@ impl World {
         let plan = bridge::plan(&request, network, &facts);
         self.networks.ensure(network, &plan.shared, &mut kernel)?;
         let journal = Journal::open(&self.directory.path().join(format!("{id}.journal")))?;
-        let mut guest = Guest { id, address, netns, kernel, journal, plan, held };
+        let mut guest = Guest { id, address, netns, kernel, journal, plan, _held: held };
         apply(&guest.plan.own, &mut guest.kernel, &mut guest.journal)?;
         Ok(guest)
     }
@@ -109,6 +109,17 @@ impl World {
         sh("ip link add eth0 type veth peer eth0 netns lan; ip addr add 203.0.113.2/24 dev eth0; ip link set eth0 up");
         lan.within(|| sh("ip addr add 203.0.113.9/24 dev eth0; ip link set eth0 up"));
         lan
+    }
+}
+
+/// Another test's thread may be between fork and exec, and have a copy of a port that was just given up.
+fn hold_soon(mapping: &Mapping) -> Held {
+    let began = Instant::now();
+    loop {
+        match hold(mapping) {
+            Err(_) if began.elapsed() < SILENCE => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
     }
 }
 
@@ -178,7 +189,8 @@ pub struct Guest {
     pub kernel: Kernel,
     pub journal: Journal,
     pub plan: Plan,
-    pub held: Vec<Held>,
+    /// Its host ports, for as long as it lives.
+    pub _held: Vec<Held>,
 }
 
 impl Place for Guest {
