@@ -145,7 +145,11 @@ fn pure_sigkill_at_any_time_leaves_whole_images() {
     let root = place.dir.path().join("images");
     for round in 0..40 {
         let mut process = child("child_imports_for_ever", &root).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(30 + round * 7 % 50));
+        // Once the child has made its first image, it is killed at all kinds of moments.
+        while place.store.list().unwrap().is_empty() && process.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(round * 13 % 80));
         process.kill().unwrap();
         let status = process.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it was still at work");
@@ -157,7 +161,7 @@ fn pure_sigkill_at_any_time_leaves_whole_images() {
     place.import("last", "last");
     assert!(place.entries("scratch").is_empty());
     let images = place.store.list().unwrap();
-    assert!(images.len() > 2, "the child has got as far as images");
+    assert!(images.len() > 1, "the child has got as far as images");
     assert_eq!(place.entries("layers").len(), images.len());
 }
 
