@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use nix::libc;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -147,7 +148,7 @@ impl Connection {
         let (length, descriptors) = match fds::receive(self.socket.as_fd(), &mut buffer) {
             Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return self.receive(),
-            Err(error) if error.raw_os_error() == Some(nix::libc::ECONNRESET) => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => return Ok(None),
             Err(error) => return Err(error).context("cannot receive from the other end"),
         };
         if length == 0 {

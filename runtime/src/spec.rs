@@ -152,7 +152,7 @@ pub fn joining(record: &Record, program: &record::Process, privileges: &record::
 /// # Errors
 /// A name that is no capability.
 pub fn capabilities(privileges: &record::Privileges) -> Result<Vec<Capability>> {
-    Ok(crate::isolate::capabilities::parse(&privileges.capabilities)?.into_iter().collect())
+    Ok(crate::isolate::capabilities::of_names(&privileges.capabilities)?.into_iter().collect())
 }
 
 fn linux(record: &Record, facts: &Facts, capabilities: &[Capability]) -> Result<Linux> {

@@ -34,9 +34,10 @@ pub fn make(host: &Host, args: &ContainerArgs, starting: bool) -> Result<(Contai
     }
     let store = Store::open(&host.root.join("images"))?;
     let word = request::image_word(&args.image_and_command)?;
-    // Held until the record names the image: nobody can remove it in between.
+    let found = image(&store, word)?;
+    // Held until the record names the image: nobody can remove it in between. Looked up once more under the hold.
     let _hold = store.hold()?;
-    let image = image(&store, word)?;
+    let image = store.find(&found.id.to_string())?;
     let name = args.name.clone().map_or_else(|| naming::made_up(0), Ok)?;
     let mut record = request::record(host, args, &image, name)?;
     let _lock = host.lock()?;

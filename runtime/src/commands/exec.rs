@@ -93,7 +93,7 @@ fn enter(container: &Container, state: &State, spec: &Spec, stdio: &Stdio) -> Re
     let hierarchy = cgroup::detect()?;
     let group = Cgroup::open(&hierarchy, &container.host.cgroup_parent, &container.record.id)?
         .with_context(|| format!("the control group of container {} has gone", container.record.name))?;
-    join(spec, &init, &group, stdio, cgroup::is_unified(&hierarchy) && !container.record.privileges.privileged)
+    join(spec, &init, &group, stdio, hierarchy.is_unified() && !container.record.privileges.privileged)
 }
 
 /// The container's own posture, with the program, user, directory and environment that were asked for.

@@ -1,6 +1,7 @@
 //! `pontoon kill`: a signal for a running container.
 
 use anyhow::{Result, bail};
+use nix::libc;
 
 use super::{conversation, words};
 use crate::cli::KillArgs;
@@ -25,7 +26,7 @@ pub fn kill(host: &Host, args: &KillArgs) -> Result<i32> {
             Reply::Error { sentence } => bail!("cannot kill container: {word}: {sentence}"),
             other => bail!("the monitor said {other:?} where it should have said Done"),
         }
-        if signal == nix::libc::SIGKILL {
+        if signal == libc::SIGKILL {
             connection.send(&Request::Wait, &[])?;
             connection.receive::<Reply>()?;
         }

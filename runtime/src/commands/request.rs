@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use anyhow::{Result, bail};
+use nix::libc;
 use netmodes::names::{hosts, resolv};
 use netmodes::publish;
 use oci_spec::image::Config;
@@ -63,7 +64,7 @@ pub fn record(host: &Host, args: &ContainerArgs, image: &Image, name: String) ->
         privileges: privileges(args)?,
         limits: limits(args)?,
         network,
-        stop_signal: stop_signal.map_or(Ok(nix::libc::SIGTERM), words::signal)?,
+        stop_signal: stop_signal.map_or(Ok(libc::SIGTERM), words::signal)?,
         stop_timeout: args.stop_timeout.unwrap_or(10),
         labels: config.labels().clone().unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
         id,

@@ -1,6 +1,7 @@
 //! `pontoon rm`: the container, its record and its files go.
 
 use anyhow::{Result, bail};
+use nix::libc;
 
 use super::stop;
 use crate::cli::RmArgs;
@@ -32,13 +33,13 @@ fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
                 container.record.id
             );
         }
-        stop::stop_one(container, StopRequest { signal: Some(nix::libc::SIGKILL), timeout: Some(0) })?;
+        stop::stop_one(container, StopRequest { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
     }
-    let store = host.lock()?;
     let _life = container.await_life()?;
     if matches!(container.state()?.status, Status::Starting | Status::Running) {
         crate::monitor::teardown::recover(container)?;
     }
+    let store = host.lock()?;
     container.remove_record()?;
     drop(store);
     container.remove()

@@ -30,7 +30,11 @@ pub fn sweep(host: &Host) {
             let _ = host::remove_tree(&host.root.join("scratch").join(&id));
         }
     }
-    let _ = network::networks(host).map(|networks| networks.finish_removals());
+    if let Ok(networks) = network::networks(host)
+        && networks.has_unfinished_removals().unwrap_or(false)
+    {
+        super::network::finish(&networks);
+    }
 }
 
 fn look_at(host: &Host, id: &str) -> Result<()> {

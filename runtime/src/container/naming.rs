@@ -58,7 +58,7 @@ pub fn check(name: &str) -> Result<()> {
 
 fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    let read = || std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes);
+    let mut read = || std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes);
     read().context("cannot read /dev/urandom")?;
     Ok(bytes)
 }

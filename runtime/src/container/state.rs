@@ -10,7 +10,7 @@
 
 use netmodes::publish::Mapping;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// The states of a container, as `ps` names them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,11 +73,11 @@ pub struct Endpoint {
     /// Interface in the container.
     pub interface: String,
     /// Address, and the length of its prefix in bits.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Bits of the network's prefix.
     pub prefix: u8,
     /// Default gateway.
-    pub gateway: Ipv4Addr,
+    pub gateway: IpAddr,
     /// MAC address of the interface in the container.
     pub mac: String,
     /// Name of the veth's end on the host.

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, bail};
+use nix::libc;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
@@ -78,7 +79,7 @@ fn terminal(pipe: &Pipe) -> Result<()> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let master = open("/dev/pts/ptmx", flags, Mode::empty()).context("cannot open the container's /dev/pts/ptmx")?;
     let device = nix::sys::stat::fstat(&master)?.st_rdev;
-    if device != nix::libc::makedev(5, 2) {
+    if device != libc::makedev(5, 2) {
         bail!("/dev/pts/ptmx of the container is no terminal multiplexer");
     }
     let slave = term::peer(master.as_fd()).context("cannot open the other end of the terminal")?;

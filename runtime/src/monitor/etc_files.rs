@@ -8,7 +8,7 @@
 //! ```
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use anyhow::Result;
 use netmodes::names::hosts::{self, ExtraHost, OwnHost};
@@ -34,9 +34,9 @@ impl Files {
     ///
     /// # Errors
     /// A sentence about a word that cannot stand in such a file.
-    pub fn of_network(record: &Record, network: &Network, address: Ipv4Addr) -> Result<Files> {
-        let gateway = [IpAddr::V4(network.gateway)];
-        let own = [OwnHost { address: IpAddr::V4(address), names: vec![record.hostname.clone()] }];
+    pub fn of_network(record: &Record, network: &Network, address: IpAddr) -> Result<Files> {
+        let gateway: Vec<IpAddr> = network.subnets.iter().map(|subnet| subnet.gateway).collect();
+        let own = [OwnHost { address, names: vec![record.hostname.clone()] }];
         let hosts = hosts::hosts(false, &extra_hosts(record)?, &gateway, &own)?;
         if network.is_default() {
             let resolv = resolv::for_default_network(&host_resolv(), &overrides(record), false);

@@ -7,6 +7,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Instant;
 
+use nix::libc;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -64,7 +65,7 @@ impl Life {
             }
             Effect::Kill => {
                 let _ = self.cgroup.thaw();
-                let _ = self.signal(nix::libc::SIGKILL);
+                let _ = self.signal(libc::SIGKILL);
             }
             Effect::Nothing => {}
         }

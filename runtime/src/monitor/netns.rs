@@ -8,7 +8,7 @@
 //! inside; a restart clones it into the same namespace, so addresses and ports stay.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use netmodes::kernel::Inside;
@@ -68,9 +68,13 @@ impl Netns {
         done
     }
 
-    /// The descriptor of the container's own namespace.
-    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.own.as_ref().map(AsFd::as_fd)
+    /// Where `/run/netns/<name>` shall point: our descriptor, by way of /proc, as long as we live.
+    ///
+    /// # Errors
+    /// When /proc is not there.
+    pub fn link_target(&self) -> Result<Option<String>> {
+        let Some(own) = &self.own else { return Ok(None) };
+        Ok(Some(format!("/proc/{}/fd/{}", processes::own_number_on_host()?, own.as_raw_fd())))
     }
 }
 

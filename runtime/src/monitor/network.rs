@@ -7,7 +7,6 @@
 //!
 //! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -19,7 +18,7 @@ use netmodes::modes::{self, Request, ResolverPorts};
 use netmodes::names::directory::Member;
 use netmodes::names::registry;
 use netmodes::network::{Network, Networks};
-use netmodes::plan::Plan;
+use netmodes::plan::{Plan, Step};
 use netmodes::publish::{self, Held, Mapping};
 
 use super::etc_files::Files;
@@ -70,7 +69,7 @@ impl Connection {
             (None, Some(opened)) => {
                 Files::of_none(record)?.write(container)?;
                 let kernel = Kernel::open(Some(opened.inside))?;
-                Ok(Connection::lone(kernel, modes::none::plan(&Request::none(&record.id, &record.name))))
+                Ok(Connection::lone(kernel, modes::none::plan(&record.name, netns.link_target()?.as_ref())))
             }
             (_, None) => {
                 if record.network.mode == Mode::Host {
@@ -83,6 +82,11 @@ impl Connection {
 
     fn lone(kernel: Kernel, plan: Plan) -> Connection {
         Connection { kernel, endpoints: Vec::new(), resolver: None, plan, network: None, _ports: Vec::new() }
+    }
+
+    /// Lets the ports and the name server go, and keeps what the way down needs.
+    pub fn into_kernel(self) -> Kernel {
+        self.kernel
     }
 
     /// Makes the kernel objects and the names.
@@ -98,7 +102,7 @@ impl Connection {
         for endpoint in &self.endpoints {
             let state = network_state(&container.host, &endpoint.network_id);
             for name in names_of(&container.record) {
-                registry::publish(&state, &name, &container.record.id, &[IpAddr::V4(endpoint.address)])?;
+                registry::publish(&state, &name, &container.record.id, &[endpoint.address])?;
             }
         }
         Ok(())
@@ -119,7 +123,7 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
     let record = &container.record;
     let networks = networks(&container.host)?;
     let mut kernel = Kernel::open(Some(opened.inside))?;
-    let network = networks.find_or_default(name, &mut kernel)?;
+    let network = networks.find(name)?;
     let ports = hold(&record.network.publish)?;
     let mappings: Vec<Mapping> = ports.iter().map(|held| held.mapping).collect();
     let address = networks.lease(&network, &record.id)?;
@@ -128,17 +132,18 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
     let (udp, tcp) = opened.resolver.ports().context("cannot tell the name server's ports")?;
     let has_resolver = !network.is_default();
     let request = Request {
-        container: &record.id,
-        name: &record.name,
-        interface: "eth0",
+        container: record.id.clone(),
+        name: record.name.clone(),
+        start: jiff::Timestamp::now().as_nanosecond() as u64,
+        interface: "eth0".into(),
         address,
-        mappings: &mappings,
+        mappings,
         resolver: has_resolver.then_some(ResolverPorts { udp, tcp }),
         netns: netns.link_target()?,
     };
     let facts = Facts::read(&mut kernel, &network)?;
     let plan = modes::bridge::plan(&request, &network, &facts);
-    let endpoint = endpoint(&request, &network, &plan, mappings.clone());
+    let endpoint = endpoint(&request, &network, &plan);
     let resolver = has_resolver.then(|| {
         let member = Member { network: network.name.clone(), state: network_state(&container.host, &network.id) };
         let config = Config { members: vec![member], upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
@@ -156,4 +161,25 @@ fn hold(mappings: &[Mapping]) -> Result<Vec<Held>> {
 fn alive(host: &Host) -> Box<dyn Fn(&str) -> bool> {
     let containers = host.state.join("containers");
     Box::new(move |id| Lock::is_held(&containers.join(id).join("lock"), Byte::Life).unwrap_or(false))
+}
+
+/// What `inspect` shows of the plan.
+fn endpoint(request: &Request, network: &Network, plan: &Plan) -> Endpoint {
+    let veth = plan.own.iter().find_map(|step| match step {
+        Step::Veth { name, mac, .. } => Some((name.clone(), mac.to_string())),
+        _ => None,
+    });
+    let (host_device, mac) = veth.unwrap_or_default();
+    let subnet = network.subnets.iter().find(|subnet| subnet.subnet.contains(request.address));
+    Endpoint {
+        network: network.name.clone(),
+        network_id: network.id.clone(),
+        interface: request.interface.clone(),
+        address: request.address,
+        prefix: subnet.map_or(32, |subnet| subnet.subnet.prefix),
+        gateway: subnet.map_or(request.address, |subnet| subnet.gateway),
+        mac,
+        host_device,
+        ports: request.mappings.clone(),
+    }
 }

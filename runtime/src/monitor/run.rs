@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
+use nix::libc;
 use jiff::Timestamp;
 use netmodes::kernel::Kernel;
 
@@ -239,7 +240,7 @@ impl Run {
 
     fn kill(&self, client: u64, signal: i32) {
         let sent = self.life.as_ref().map(|life| {
-            if signal == nix::libc::SIGKILL {
+            if signal == libc::SIGKILL {
                 // A frozen v1 cgroup keeps its processes unkillable.
                 let _ = life.cgroup().thaw();
             }

@@ -41,7 +41,7 @@ pub fn spawn(container: &Container, life: Lock) -> Result<Connection> {
     let binary = mount::own_binary().context("cannot copy the mount of this program")?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null").context("cannot open /dev/null")?;
     let arguments = arguments(container)?;
-    let cgroup = Cgroup::create_minimal(&cgroup::detect()?, &container.host.cgroup_parent, "monitors")
+    let cgroup = Cgroup::ensure_minimal(&cgroup::detect()?, &container.host.cgroup_parent, "monitors")
         .context("cannot make the monitors' control group")?;
     let made = process::clone_process(libc::CLONE_NEWPID, cgroup.fd(), || {
         become_monitor(&binary, &null.into(), &theirs, &life, &arguments)

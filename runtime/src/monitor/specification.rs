@@ -29,7 +29,7 @@ pub fn of(container: &Container) -> Result<Spec> {
         disk: container.disk_dir(),
         root,
         files: files(container)?,
-        cgroup_v2: cgroup::is_unified(&cgroup::detect()?),
+        cgroup_v2: cgroup::detect()?.is_unified(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         devices: if privileged { devices(Path::new("/dev"))? } else { Vec::new() },
     };

@@ -48,7 +48,7 @@ fn forget(container: &Container, state: &State) -> Result<()> {
     for endpoint in &state.endpoints {
         let directory = network_state(&container.host, &endpoint.network_id);
         registry::withdraw(&directory, &names_of(&container.record), id)?;
-        networks.release(&endpoint.network_id, endpoint.address, id)?;
+        networks.release(&networks.find(&endpoint.network_id)?, endpoint.address, id)?;
     }
     if state.status == Status::Starting && state.endpoints.is_empty() {
         forget_unwritten(container)?;
@@ -59,9 +59,9 @@ fn forget(container: &Container, state: &State) -> Result<()> {
 /// A start that died before its state could say what it had leased: every network is searched.
 fn forget_unwritten(container: &Container) -> Result<()> {
     let networks = networks(&container.host)?;
-    for id in crate::container::store::names_in(&container.host.state.join("networks"))? {
-        registry::withdraw_all(&network_state(&container.host, &id), &container.record.id)?;
-        networks.release_all(&id, &container.record.id)?;
+    for network in networks.list()? {
+        registry::withdraw_all(&networks.directory(&network), &container.record.id)?;
+        networks.release_all(&network, &container.record.id)?;
     }
     Ok(())
 }

@@ -12,7 +12,6 @@
 
 pub mod bpf;
 pub mod capability;
-pub mod capability;
 pub mod fds;
 pub mod mount;
 pub mod process;

@@ -16,6 +16,9 @@ use nix::unistd::Pid;
 
 use super::check;
 
+/// clone3(2): the child is born in `cgroup`. (The constant of the libc crate is too narrow for it.)
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// A process that was just cloned: its number as the caller sees it, and a descriptor that never means another process.
 #[derive(Debug)]
 pub struct Child {
@@ -43,14 +46,15 @@ pub fn clone_process(
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = cgroup {
-        args.flags |= libc::CLONE_INTO_CGROUP as u64;
+        args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     // SAFETY: without CLONE_VM the child has its own copy of memory; the caller is single-threaded, so no lock is held
     // by a thread that the copy lacks. `pidfd` outlives the call.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) })?;
     if pid == 0 {
-        match child() {}
+        // It does not come back: its type has no values.
+        child();
     }
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
     Ok(Child { pid: Pid::from_raw(pid as i32), pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
