@@ -34,7 +34,10 @@ pub fn create(host: &Host, args: NetworkCreateArgs) -> Result<i32> {
         labels: words::pairs(&args.label)?,
     };
     let created = jiff::Timestamp::now().to_string();
-    let network = networks(host)?.create(&new, created, &mut Kernel::open(None)?)?;
+    let networks = networks(host)?;
+    // The default network is drawn up first, so that nobody takes the addresses that it is known by.
+    networks.find(netmodes::network::DEFAULT)?;
+    let network = networks.create(&new, created, &mut Kernel::open(None)?)?;
     println!("{}", network.id);
     Ok(0)
 }

@@ -23,11 +23,6 @@ pub struct Root {
 }
 
 impl Root {
-    /// The directory behind `descriptor` is the root.
-    pub fn new(descriptor: OwnedFd) -> Root {
-        Root { descriptor }
-    }
-
     /// openat2(2) below the root, following links as the container will see them.
     ///
     /// # Errors

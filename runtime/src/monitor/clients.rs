@@ -55,11 +55,6 @@ impl Clients {
         self.inbox.pop_front()
     }
 
-    /// Whether the client is still there.
-    pub fn has(&self, client: u64) -> bool {
-        self.connections.iter().any(|(id, _)| *id == client)
-    }
-
     /// Answers a client. One that does not read has itself to blame: nothing waits for it.
     pub fn reply(&self, client: u64, reply: &Reply) {
         if let Some((_, connection)) = self.connections.iter().find(|(id, _)| *id == client) {
