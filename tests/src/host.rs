@@ -30,7 +30,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::binary;
-use crate::process::{Output, Running};
+use crate::process::{Output, Running, end};
 use crate::snapshot::Snapshot;
 
 /// The host's own address on the wire to its neighbour.
@@ -244,15 +244,14 @@ impl Host {
 
     /// Kills what still lives and removes the cgroups: they alone outlive the namespaces.
     fn tear_down(&mut self) {
-        // Both forgive: the process may be dead, and what is left is the machine's to see.
-        let _ = self.init.kill();
-        let _ = self.init.wait();
         let dirs = self.cgroups();
         for freezer in dirs.iter().map(|dir| dir.join("freezer.state")).filter(|file| file.exists()) {
             let _ = fs::write(freezer, "THAWED");
         }
-        let end = Instant::now() + DEFERRED;
-        while !removed(&dirs) && Instant::now() < end {
+        // With its PID 1 the whole pid namespace dies.
+        end(&mut self.init);
+        let late = Instant::now() + DEFERRED;
+        while !removed(&dirs) && Instant::now() < late {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

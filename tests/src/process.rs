@@ -155,8 +155,6 @@ impl Running {
 
     #[track_caller]
     fn fail(&mut self, how: &str) -> ! {
-        // The child may be gone already; the panic that follows says what matters.
-        let _ = self.child.kill();
         let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
         panic!("`{}` {how}\n  stdout {}\n  stderr {}", self.line, text(&self.seen.0), text(&self.seen.1));
     }
@@ -188,10 +186,24 @@ impl Running {
         }
     }
 
-    fn output(self, status: ExitStatus) -> Output {
+    fn output(&mut self, status: ExitStatus) -> Output {
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        Output { line: self.line, stdout: self.seen.0, stderr: self.seen.1, code }
+        let (stdout, stderr) = std::mem::take(&mut self.seen);
+        Output { line: std::mem::take(&mut self.line), stdout, stderr, code }
     }
+}
+
+impl Drop for Running {
+    /// Nobody outlives a failed test, and a zombie of ours would keep the host's pid namespace from ending.
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// SIGKILL and wait; no error if it has ended before.
+pub fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// One read; the end of the pipe closes it.

@@ -19,14 +19,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::host::Host;
-use crate::process::DEADLINE;
+use crate::process::{DEADLINE, end};
 
 /// How long a person waits for a text to appear.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A terminal with a command on it.
 pub struct Terminal {
-    master: PtyMaster,
+    master: Option<PtyMaster>,
     slave: String,
     child: Child,
     line: String,
@@ -47,12 +47,12 @@ impl Terminal {
         let mut command = host.command("setsid");
         command.args(["--ctty", "bash", "-c", line]).stdin(handle()).stdout(handle()).stderr(handle());
         let child = command.spawn().expect("setsid");
-        Self { master, slave, child, line: line.to_owned(), seen: Vec::new(), mark: 0 }
+        Self { master: Some(master), slave, child, line: line.to_owned(), seen: Vec::new(), mark: 0 }
     }
 
     /// Types bytes; Return is `\r`, Ctrl-C `\x03`.
     pub fn type_(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).expect("write to the terminal");
+        self.window().write_all(keys.as_bytes()).expect("write to the terminal");
     }
 
     /// Waits until `text` has appeared after what was expected before; gives all that came up to its end.
@@ -90,10 +90,9 @@ impl Terminal {
 
     /// Closes the window: everybody on the terminal gets SIGHUP. Gives the command's exit code.
     #[track_caller]
-    pub fn hang_up(self) -> i32 {
-        let Self { master, mut child, line, .. } = self;
-        drop(master);
-        ended(&mut child, &line)
+    pub fn hang_up(mut self) -> i32 {
+        drop(self.master.take());
+        ended(&mut self.child, &self.line)
     }
 
     /// Waits for the command's end; gives its exit code and all that was shown.
@@ -114,7 +113,7 @@ impl Terminal {
 
     /// Reads what comes within 50 ms; false once the other side is closed.
     fn read_once(&mut self) -> bool {
-        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(self.window().as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, PollTimeout::from(50u16)).expect("poll") {
             0 => true,
             _ => self.take() > 0,
@@ -123,16 +122,26 @@ impl Terminal {
 
     /// The same, but silence too counts as the end.
     fn read_once_within(&mut self, milliseconds: u16) -> bool {
-        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(self.window().as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::from(milliseconds)).expect("poll") > 0 && self.take() > 0
+    }
+
+    fn window(&self) -> &PtyMaster {
+        self.master.as_ref().expect("closed by hang_up alone, which is the end")
     }
 
     /// One read; EIO says that no slave is open any more.
     fn take(&mut self) -> usize {
         let mut buffer = [0; 4096];
-        let count = self.master.read(&mut buffer).unwrap_or(0);
+        let count = self.window().read(&mut buffer).unwrap_or(0);
         self.seen.extend_from_slice(&buffer[..count]);
         count
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        end(&mut self.child);
     }
 }
 
