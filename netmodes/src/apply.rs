@@ -53,9 +53,10 @@ pub fn apply(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Resul
 /// As [`apply`]'s.
 pub fn ensure(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Result<(), Error> {
     for step in steps {
-        let fresh = journal.begin_once(step)?;
+        journal.begin_once(step)?;
         let result = net.ensure(step);
-        if fresh && matches!(result, Err(Error::NotOurs(_))) {
+        // Perhaps it was ours once, and somebody put his own in its place.
+        if matches!(result, Err(Error::NotOurs(_))) {
             journal.strike(step)?;
         }
         result?;

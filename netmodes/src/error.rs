@@ -54,7 +54,7 @@ pub enum Error {
         known: u64,
     },
     /// An object that should have been made by us is there already, made by somebody else. It is left alone.
-    #[error("{0} exists already and is not Pontoon's")]
+    #[error("{0} exists already and belongs to somebody else")]
     NotOurs(String),
     /// Nothing has that name.
     #[error("{0}")]

@@ -79,24 +79,27 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes that the step is about to be done, unless that is written already. Was it not?
+    /// Writes that the step is about to be done, unless that is written already.
     ///
     /// # Errors
     /// As [`Journal::begin`]'s.
-    pub fn begin_once(&mut self, step: &Step) -> Result<bool, Error> {
-        let key = step.key();
-        let known = self.steps.iter().any(|known| known.key() == key);
-        if known { Ok(false) } else { self.begin(step).map(|()| true) }
+    pub fn begin_once(&mut self, step: &Step) -> Result<(), Error> {
+        if self.holds(step) { Ok(()) } else { self.begin(step) }
     }
 
-    /// Takes out the step that was begun last: it was not ours to make.
+    /// Was this object begun?
+    pub fn holds(&self, step: &Step) -> bool {
+        let key = step.key();
+        self.steps.iter().any(|known| known.key() == key)
+    }
+
+    /// Takes out the object: it was not ours to make.
     ///
     /// # Errors
     /// As [`Journal::begin`]'s.
     pub fn strike(&mut self, step: &Step) -> Result<(), Error> {
-        if self.steps.last() == Some(step) {
-            self.steps.pop();
-        }
+        let key = step.key();
+        self.steps.retain(|known| known.key() != key);
         self.file = None;
         self.write_anew()
     }
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn striking_takes_out_the_last_line_alone() {
+    fn striking_takes_out_one_object_alone() {
         let directory = tempfile::tempdir().unwrap();
         let (path, steps) = filled(directory.path());
         let mut journal = Journal::open(&path).unwrap();

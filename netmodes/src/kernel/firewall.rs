@@ -1,7 +1,7 @@
 //! The firewall's side of the kernel: tables once, elements all the time.
 //!
 //! ```text
-//! ensure_tables   two questions; only if something is missing, one transaction with all of it
+//! ensure_tables   two questions a table; only if something is missing, one transaction with all of it
 //! add_element     one message;  EEXIST: the port, address or name is somebody else's
 //! delete_element  one message, but for a published port, whose value is looked at first: the kernel deletes a key
 //!                 whatever it maps to, and it may be another container's by now
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use nix::errno::Errno;
 
-use super::{Kernel, Refusal, address, conntrack, is_absence, tried};
+use super::{Answer, Batch, Kernel, Refusal, address, conntrack, is_absence, tried};
 use crate::error::Error;
 use crate::nft::{self, Data, Element};
 use crate::plan::Place;
@@ -32,11 +32,20 @@ impl Kernel {
         if whole { Ok(()) } else { self.make_tables(bridge) }
     }
 
+    /// Chains and sets are counted by the table, rules one by one. Somebody's change at the same time may hide some
+    /// from the count; then the tables are made once more, which changes nothing.
     fn table_is_whole(&mut self, table: &str) -> Result<bool, Error> {
-        match self.host.netfilter.send(nft::table_query(table)) {
-            Ok(answers) => Ok(answers.iter().any(|answer| nft::table_is_whole(table, &answer.body))),
-            Err(refusal) if refusal.errno == Errno::ENOENT => Ok(false),
-            Err(refusal) => Err(tried("ask for the firewall's tables")(refusal)),
+        let found = self.ask_for_table(nft::table_query(table))?;
+        if !found.iter().any(|answer| nft::table_is_whole(table, &answer.body)) {
+            return Ok(false);
+        }
+        Ok(self.ask_for_table(nft::rules_query(table))?.len() >= nft::rule_count(table))
+    }
+
+    fn ask_for_table(&mut self, question: Batch) -> Result<Vec<Answer>, Error> {
+        match self.host.netfilter.send(question) {
+            Err(refusal) if refusal.errno == Errno::ENOENT => Ok(Vec::new()),
+            other => other.map_err(tried("ask for the firewall's tables")),
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Link {
     pub kind: String,
     /// `ifalias`
     pub alias: String,
+    /// Its hardware address, if it has one of six bytes.
+    pub mac: Option<Mac>,
     /// In bytes.
     pub mtu: u32,
     /// IFF_UP
@@ -70,6 +72,7 @@ fn parse(body: &[u8]) -> Option<Link> {
     let mut link = Link { index: number(body.get(4..8)?), up: body.get(8)? & 1 == 1, ..Link::default() };
     for (kind, value) in attributes(body.get(16..)?) {
         match kind {
+            1 => link.mac = value.try_into().ok().map(Mac),
             3 => link.name = text(value),
             4 => link.mtu = number(value),
             20 => link.alias = text(value),
@@ -89,16 +92,21 @@ pub(super) fn index(socket: &mut Socket, name: &str) -> Result<u32, Error> {
     find(socket, name)?.map(|link| link.index).ok_or_else(missing)
 }
 
-/// `ip link add NAME address MAC mtu MTU type bridge` with its alias.
+/// `ip link add NAME address MAC mtu MTU type bridge`, then its alias.
 pub(super) fn make_bridge(socket: &mut Socket, name: &str, mac: Mac, mtu: u32, alias: &str) -> Result<(), Error> {
     let bridge = LinkMessageBuilder::<LinkBridge>::new(name).address(mac.0.to_vec()).mtu(mtu).build();
-    // The kernel ignores an alias in the message that makes a device.
-    let alias = LinkUnspec::new_with_name(name).alias(alias).build();
-    let messages = vec![RouteNetlinkMessage::NewLink(bridge), RouteNetlinkMessage::SetLink(alias)];
-    change(socket, messages, &format!("make the bridge \"{name}\""))
+    create(socket, bridge, &format!("make the bridge \"{name}\""))?;
+    set_alias(socket, name, alias)
 }
 
-/// `ip link add NAME type veth peer PEER netns …`, the host end up and in its bridge, then its port's flags.
+/// `ip link set NAME alias ALIAS`: the kernel ignores an alias in the message that makes a device.
+pub(super) fn set_alias(socket: &mut Socket, name: &str, alias: &str) -> Result<(), Error> {
+    let message = LinkUnspec::new_with_name(name).alias(alias).build();
+    change(socket, RouteNetlinkMessage::SetLink(message), &format!("say what \"{name}\" is"))
+}
+
+/// `ip link add NAME type veth peer PEER netns …`, the host end up and in its bridge, then its alias and port flags.
+/// Two requests, one after the other: in one send the second would change even a foreign device of that name.
 pub(super) fn make_veth(socket: &mut Socket, step: &Step, netns: BorrowedFd<'_>) -> Result<(), Error> {
     let Step::Veth { name, peer, bridge, mac, mtu, isolated, alias } = step else { return Ok(()) };
     let master = index(socket, bridge)?;
@@ -106,13 +114,13 @@ pub(super) fn make_veth(socket: &mut Socket, step: &Step, netns: BorrowedFd<'_>)
     let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
         .name(name.clone())
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
-    let pair = pair.mtu(*mtu).controller(master).up().build();
+    let what = format!("make the veth pair \"{name}\"");
+    create(socket, pair.mtu(*mtu).controller(master).up().build(), &what)?;
     let flags = vec![InfoBridgePort::HairpinMode(true), InfoBridgePort::Isolated(*isolated)];
     let port = LinkUnspec::new_with_name(name).alias(alias).set_port_kind(InfoPortKind::Bridge);
     let port = port.set_port_data(InfoPortData::BridgePort(flags)).build();
     // RTM_NEWLINK of a device that is there changes it; RTM_SETLINK does not look at a port's flags.
-    let messages = vec![RouteNetlinkMessage::NewLink(pair), RouteNetlinkMessage::NewLink(port)];
-    change(socket, messages, &format!("make the veth pair \"{name}\""))
+    change(socket, RouteNetlinkMessage::NewLink(port), &what)
 }
 
 /// `ip link set NAME up|down`
@@ -120,22 +128,28 @@ pub(super) fn set_up(socket: &mut Socket, name: &str, up: bool) -> Result<(), Er
     let builder = LinkUnspec::new_with_name(name);
     let message = if up { builder.up().build() } else { builder.down().build() };
     let what = format!("set \"{name}\" {}", if up { "up" } else { "down" });
-    change(socket, vec![RouteNetlinkMessage::SetLink(message)], &what)
+    change(socket, RouteNetlinkMessage::SetLink(message), &what)
 }
 
 /// `ip link del NAME`; one that is not there is no error.
 pub(super) fn delete(socket: &mut Socket, name: &str) -> Result<(), Error> {
     let message = RouteNetlinkMessage::DelLink(LinkUnspec::new_with_name(name).build());
-    super::absent_is_fine(change(socket, vec![message], &format!("delete \"{name}\"")))
+    super::absent_is_fine(change(socket, message, &format!("delete \"{name}\"")))
 }
 
-/// Sends requests together; a first one of RTM_NEWLINK makes something new, what follows changes it.
-fn change(socket: &mut Socket, messages: Vec<RouteNetlinkMessage>, what: &str) -> Result<(), Error> {
+/// RTM_NEWLINK of a device that must not be there.
+fn create(socket: &mut Socket, message: LinkMessage, what: &str) -> Result<(), Error> {
+    send(socket, RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL, what)
+}
+
+/// A request to a device that must be there.
+fn change(socket: &mut Socket, message: RouteNetlinkMessage, what: &str) -> Result<(), Error> {
+    send(socket, message, 0, what)
+}
+
+fn send(socket: &mut Socket, message: RouteNetlinkMessage, flags: u16, what: &str) -> Result<(), Error> {
     let mut batch = Batch::default();
-    for (n, message) in messages.into_iter().enumerate() {
-        let makes = n == 0 && matches!(message, RouteNetlinkMessage::NewLink(_));
-        batch.route(message, if makes { NLM_F_CREATE | NLM_F_EXCL } else { 0 });
-    }
+    batch.route(message, flags);
     batch.acknowledge();
     socket.send(batch).map(|_| ()).map_err(tried(what))
 }

@@ -25,8 +25,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
+use crate::address::Mac;
 use crate::apply::Net;
 use crate::error::Error;
+use crate::nft::Data;
 use crate::plan::{Place, Step};
 
 pub use link::Link;
@@ -116,7 +118,8 @@ impl Kernel {
     fn make(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::Table { bridge } => self.make_tables(*bridge),
-            Step::Element(element) => self.add_element(element, true),
+            // A set's element is a fact, not a claim: its key holds a leased address or a name that no other start has.
+            Step::Element(element) => self.add_element(element, element.data() != Data::None),
             Step::Bridge { name, mac, mtu, alias } => link::make_bridge(&mut self.host.route, name, *mac, *mtu, alias),
             Step::Veth { .. } => self.make_veth(step),
             Step::Address { place, device, address, on_link } => {
@@ -172,10 +175,11 @@ impl Net for Kernel {
         match step {
             Step::Table { bridge } => self.ensure_tables(*bridge),
             Step::Element(element) => self.add_element(element, false),
-            Step::Bridge { name, alias, .. } => match link::find(&mut self.host.route, name)? {
-                Some(link) if link.kind == "bridge" && link.alias == *alias => Ok(()),
-                Some(_) => Err(Error::NotOurs(step.noun())),
+            Step::Bridge { name, mac, alias, .. } => match link::find(&mut self.host.route, name)? {
                 None => self.make(step),
+                Some(link) if !is_our_bridge(&link, *mac, alias) => Err(Error::NotOurs(step.noun())),
+                Some(link) if link.alias.is_empty() => link::set_alias(&mut self.host.route, name, alias),
+                Some(_) => Ok(()),
             },
             _ => match self.make(step) {
                 Err(Error::Kernel { source: Refusal { errno: Errno::EEXIST, .. }, .. }) => Ok(()),
@@ -190,7 +194,10 @@ impl Net for Kernel {
         }
         match step {
             Step::Element(element) => self.delete_element(element),
-            Step::Bridge { name, .. } => link::delete(&mut self.host.route, name),
+            Step::Bridge { name, mac, alias, .. } => match link::find(&mut self.host.route, name)? {
+                Some(link) if is_our_bridge(&link, *mac, alias) => link::delete(&mut self.host.route, name),
+                _ => Ok(()),
+            },
             Step::Veth { name, .. } => absent_is_fine(link::set_up(&mut self.host.route, name, false)),
             Step::Up { device, .. } => absent_is_fine(link::set_up(&mut self.host.route, device, false)),
             Step::Address { device, address, .. } => {
@@ -203,6 +210,12 @@ impl Net for Kernel {
             Step::Table { .. } | Step::Sysctl { .. } | Step::Resolver { .. } => Ok(()),
         }
     }
+}
+
+/// Is it the bridge that a step speaks of? Its alias says so; if its maker was killed before he could give it one, its
+/// hardware address, which derives from the network's id.
+fn is_our_bridge(link: &Link, mac: Mac, alias: &str) -> bool {
+    link.kind == "bridge" && (link.alias == alias || link.alias.is_empty() && link.mac == Some(mac))
 }
 
 /// `remove` forgives absence: no such device, address, route or process.

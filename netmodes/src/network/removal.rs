@@ -1,7 +1,7 @@
 //! Removing a network, in two parts: deleting a bridge takes the kernel some 30 ms, which nobody should wait for.
 //!
 //! ```text
-//! remove           no endpoints? -> record gone (the network is gone) -> bridge down (nothing passes any more)
+//! remove           no endpoints? -> all in the journal -> record gone (the network is gone) -> bridge down (nothing passes any more)
 //! finish_removal   state without a record: lock -> undo its journal (bridge, elements) -> directory gone
 //! ```
 //!
@@ -14,8 +14,10 @@ use std::path::Path;
 use super::{DEFAULT, Network, Networks, record};
 use crate::apply::{self, Net};
 use crate::error::Error;
+use crate::facts::Facts;
 use crate::journal::Journal;
 use crate::lock::Lock;
+use crate::modes::bridge;
 use crate::plan::{Place, Step};
 
 impl Networks {
@@ -41,8 +43,20 @@ impl Networks {
             let text = format!("error while removing network: network {name} has active endpoints ({endpoints})");
             return Err(Error::Refused(text));
         }
+        let made = self.write_down(network)?;
         record::remove(&self.records, network)?;
-        net.del(&Step::Up { place: Place::Host, device: network.bridge.clone() })
+        if made { net.del(&Step::Up { place: Place::Host, device: network.bridge.clone() }) } else { Ok(()) }
+    }
+
+    /// Sees to it that the journal holds all that the network can have in the kernel, for `finish_removal`, should the
+    /// state directory have been lost. Was the bridge in it, and so made by us since the start of the kernel?
+    fn write_down(&self, network: &Network) -> Result<bool, Error> {
+        let mut journal = Journal::open(&self.directory(network).join("journal"))?;
+        // What undoing needs of the steps does not depend on facts.
+        let steps = bridge::shared(network, &Facts { mtu: 0, bridge_table: false });
+        let made = steps.iter().any(|step| matches!(step, Step::Bridge { .. }) && journal.holds(step));
+        steps.iter().filter(|step| !matches!(step, Step::Up { .. })).try_for_each(|step| journal.begin_once(step))?;
+        Ok(made)
     }
 
     /// Is there a removal that somebody should finish? One look at two directories.

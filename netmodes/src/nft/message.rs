@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     DelTable = 2,
     NewChain = 3,
     NewRule = 6,
+    GetRule = 7,
     DelRule = 8,
     NewSet = 9,
     NewElement = 12,

@@ -23,7 +23,7 @@ mod userdata;
 pub use element::{Data, Element, Family, Verdict};
 pub(crate) use message::{Part, value_of};
 pub(crate) use resolver::resolver;
-pub(crate) use ruleset::{probe_bridge, table_is_whole, table_query, tables};
+pub(crate) use ruleset::{probe_bridge, rule_count, rules_query, table_is_whole, table_query, tables};
 
 /// The ruleset as a person reads it, for `nft -f`. What [`crate::plan::Step::Table`] makes is the same.
 pub const RULESET: &str = include_str!("ruleset.nft");

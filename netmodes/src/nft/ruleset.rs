@@ -126,17 +126,29 @@ pub(crate) fn table_query(table: &str) -> Batch {
     Message::new(Kind::GetTable, 0, family(table)).text(1, "pontoon").into_batch()
 }
 
-/// Is the table that a query was answered with of this version, with all that should be in it? Rules are counted too,
-/// by the sets that are written inside of them and go with them.
+/// Asks for all rules of a table.
+pub(crate) fn rules_query(table: &str) -> Batch {
+    Message::new(Kind::GetRule, Batch::DUMP, family(table)).text(1, "pontoon").into_batch()
+}
+
+/// Is the table that a query was answered with of this version, with every chain and set?
 pub(crate) fn table_is_whole(table: &str, body: &[u8]) -> bool {
     let Some(body) = body.get(4..) else { return false };
     let number = |bytes: &[u8]| bytes.try_into().map(u32::from_be_bytes).unwrap_or_default();
     let used = nested(body, &[3]).map(number).unwrap_or_default() as usize;
     match table {
-        "inet" => used >= INET_CHAINS.len() + INET_SETS.len() + 2 && nested(body, &[6]) == Some(&comment()[..]),
-        _ => used >= BRIDGE_CHAINS.len() + BRIDGE_SETS.len() + 2,
+        "inet" => used >= INET_CHAINS.len() + INET_SETS.len() && nested(body, &[6]) == Some(&comment()[..]),
+        _ => used >= BRIDGE_CHAINS.len() + BRIDGE_SETS.len(),
     }
 }
+
+/// How many rules the table has when nobody has flushed a chain. Written down, as it is asked at every start.
+pub(crate) fn rule_count(table: &str) -> usize {
+    if table == "inet" { INET_RULES } else { BRIDGE_RULES }
+}
+
+const INET_RULES: usize = 39;
+const BRIDGE_RULES: usize = 11;
 
 /// Chains, sets and rules of one table.
 fn table(transaction: &mut Transaction, name: &str, chains: &[(&str, Option<Hook>)], sets: &[Set], rules: &[Rule]) {
@@ -342,3 +354,13 @@ fn bridge_rules() -> Vec<Rule> {
 const IP: [u8; 2] = [0x08, 0x00];
 const ARP: [u8; 2] = [0x08, 0x06];
 const IP6: [u8; 2] = [0x86, 0xdd];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_as_many_as_is_written_down() {
+        assert_eq!((inet_rules().len(), bridge_rules().len()), (INET_RULES, BRIDGE_RULES));
+    }
+}

@@ -1,6 +1,7 @@
 //! The firewall as the kernel holds it: compared with what nft makes of ruleset.nft.
 
 use netmodes::apply::Net;
+use netmodes::kernel::Kernel;
 use netmodes::nft::{Element, RULESET};
 use netmodes::plan::Step;
 use netmodes::publish::Protocol;
@@ -48,9 +49,13 @@ fn netns_tables_are_repaired_and_elements_stay() {
     world.kernel.ensure(&table).unwrap();
     world.kernel.add(&element).unwrap();
     let whole = snapshot();
+    let mut another = Kernel::open(None).unwrap();
+    another.ensure(&table).unwrap();
+    assert!(!another.has_rebuilt_tables(), "nothing is missing");
     for damage in [
         "nft flush table inet pontoon",
         "nft flush table bridge pontoon",
+        "nft flush chain inet pontoon published",
         "nft flush chain inet pontoon refused; nft flush chain inet pontoon own; nft delete table bridge pontoon",
     ] {
         sh(damage);

@@ -143,19 +143,51 @@ fn netns_a_flushed_ruleset_is_put_back_for_those_who_run() {
 }
 
 #[test]
+fn netns_a_bridge_whose_maker_was_killed_is_known_by_its_address() {
+    let mut world = World::new();
+    let network = world.create("my-net", &[]);
+    let whole = snapshot();
+    sh(&format!("ip link set {} alias ''", network.bridge));
+    std::fs::remove_dir_all(world.networks.directory(&network)).unwrap();
+    world.start(&network, "one", &[]).stop(&world, &network);
+    assert_eq!(snapshot(), whole);
+    assert!(output(&format!("ip link show {}", network.bridge)).contains("alias pontoon network my-net"));
+}
+
+#[test]
+fn netns_state_that_was_lost_stands_in_nobodys_way() {
+    let mut world = World::new();
+    let network = world.create("my-net", &[]);
+    let lost = world.start(&network, "one", &[]);
+    std::fs::remove_dir_all(world.networks.directory(&network)).unwrap();
+    let again = world.start(&network, "one", &[]);
+    assert_eq!(again.address, lost.address);
+    drop(lost);
+    assert!(again.pings(network.subnets[0].gateway));
+}
+
+#[test]
 fn netns_foreign_devices_and_names_are_left_alone() {
     let mut world = World::new();
     sh("ip link add foreign0 type bridge");
     let before = snapshot();
     let error = world.try_create("my-net", None, &[(NAME, "foreign0")]).unwrap_err().to_string();
-    assert_eq!(error, "the device \"foreign0\" exists already and is not Pontoon's");
+    assert_eq!(error, "the device \"foreign0\" exists already and belongs to somebody else");
     assert_eq!(snapshot(), before);
     assert!(world.networks.list().unwrap().is_empty());
     // One that came while the network was down.
     let network = world.create("other", &[(NAME, "demo0")]);
     sh("ip link del demo0; ip link add demo0 type bridge");
     let error = world.try_start(&network, "one", &[]).map(|guest| guest.id).unwrap_err().to_string();
-    assert_eq!(error, "the device \"demo0\" exists already and is not Pontoon's");
+    assert_eq!(error, "the device \"demo0\" exists already and belongs to somebody else");
+    // Nor does it go with the network whose name it has.
+    for (_, owner) in world.networks.leases(&network).unwrap() {
+        world.networks.release_all(&network, &owner).unwrap();
+    }
+    sh("ip link set demo0 up");
+    world.networks.remove(&network, &|_| None, &mut world.kernel).unwrap();
+    assert!(world.networks.finish_removal(&mut world.kernel).is_empty());
+    assert!(output("ip -o link show demo0").contains(",UP"));
     // A name that `ip netns` knows already.
     let fine = world.create("fine", &[]);
     sh("mkdir -p /run/netns; touch /run/netns/web");
@@ -213,11 +245,14 @@ fn netns_a_removal_that_nobody_finished_stands_in_nobodys_way() {
         world.start(&network, "one", &[]).stop(&world, &network);
         world.networks.remove(&network, &nobody, &mut world.kernel).unwrap();
     }
-    // Nor does one whose journal was never written.
+    assert!(world.networks.finish_removal(&mut world.kernel).is_empty());
+    // Nor does one whose journal was lost.
+    let before = snapshot();
     let network = world.try_create("demo", Some("10.99.0.0/24"), &options).unwrap();
     std::fs::remove_dir_all(world.networks.directory(&network)).unwrap();
     world.networks.remove(&network, &nobody, &mut world.kernel).unwrap();
     assert!(world.networks.finish_removal(&mut world.kernel).is_empty());
+    assert_eq!(snapshot(), before);
 }
 
 #[test]
