@@ -17,7 +17,7 @@ use crate::host::{Host, ROOT, STATE};
 
 /// One command prints all that needs a program to be read, each line led by its section.
 const LOOK: &str = r#"
-    section() { sed "s/^/$1 /"; }
+    section() { sed "/^$/d; s/^/$1 /"; }
     links() { ip -br link | sed -E 's/NO-CARRIER,|,LOWER_UP//g' | awk '{print $1, $3, $4}'; }
     links | section link
     ip -o address | sed 's/^[0-9]*: //' | section address

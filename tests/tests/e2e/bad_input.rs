@@ -81,7 +81,7 @@ fn root_bad_subnets() {
     let cases = [
         ("--subnet nonsense", "nonsense"),
         ("--subnet 10.9.0.1/16", "invalid subnet 10.9.0.1/16: it should be 10.9.0.0/16"),
-        ("--subnet 203.0.113.0/25", "203.0.113.0/24"),
+        ("--subnet 203.0.113.0/25", "uplink"),
         ("--subnet 10.9.0.0/16 --gateway 10.8.0.1", "10.8.0.1"),
         ("--gateway 10.8.0.1", "10.8.0.1"),
         ("-d nosuchdriver", "nosuchdriver"),

@@ -131,7 +131,7 @@ fn root_network_survives_a_deleted_veth() {
     sleeper(&host, "one", "--network my-net");
     host.sh("for link in $(ip -br link show type veth | cut -d@ -f1 | grep -v uplink); do ip link del $link; done")
         .ok();
-    host.sh("pontoon restart -t 0 one").ok();
+    host.sh("pontoon stop -t 0 one; pontoon start one").ok();
     host.sh("pontoon run --rm --network my-net busybox ping -c 1 -W 2 one").ok();
     host.sh("pontoon rm -f one; pontoon network rm my-net").ok();
 }

@@ -43,12 +43,14 @@ fn root_terminal_has_job_control() {
     terminal.expect("Stopped");
     terminal.type_("jobs\r");
     terminal.expect("sleep 1000");
-    terminal.type_("kill %1; tty\r");
+    terminal.type_("fg\r");
+    terminal.expect("sleep 1000");
+    terminal.type_("\x03tty\r");
     terminal.expect("/dev/pts/0");
     let shown = terminal.shown();
     assert!(!shown.contains("can't access tty") && !shown.contains("job control turned off"), "{shown}");
-    terminal.type_("\x04");
-    terminal.wait();
+    terminal.type_("exit\r");
+    assert_eq!(terminal.wait().0, 0);
 }
 
 #[test]
