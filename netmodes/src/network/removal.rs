@@ -48,14 +48,16 @@ impl Networks {
         if made { net.del(&Step::Up { place: Place::Host, device: network.bridge.clone() }) } else { Ok(()) }
     }
 
-    /// Sees to it that the journal holds all that the network can have in the kernel, for `finish_removal`, should the
-    /// state directory have been lost. Was the bridge in it, and so made by us since the start of the kernel?
+    /// Writes the journal for `finish_removal`: the bridge and the elements, all that the network can have in the
+    /// kernel, should the state directory have been lost; the rest goes with the bridge, and on a device that somebody
+    /// else has put in its place it is none of our business. Was the bridge in the journal, and so made by us?
     fn write_down(&self, network: &Network) -> Result<bool, Error> {
         let mut journal = Journal::open(&self.directory(network).join("journal"))?;
         // What undoing needs of the steps does not depend on facts.
-        let steps = bridge::shared(network, &Facts { mtu: 0, bridge_table: false });
+        let mut steps = bridge::shared(network, &Facts { mtu: 0, bridge_table: false });
+        steps.retain(|step| matches!(step, Step::Bridge { .. } | Step::Element(_)));
         let made = steps.iter().any(|step| matches!(step, Step::Bridge { .. }) && journal.holds(step));
-        steps.iter().filter(|step| !matches!(step, Step::Up { .. })).try_for_each(|step| journal.begin_once(step))?;
+        journal.keep(steps)?;
         Ok(made)
     }
 

@@ -122,18 +122,29 @@ fn refusal(mapping: &Mapping, errno: Errno) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::Net;
+    use crate::kernel::Kernel;
+    use crate::plan::{Place, Step};
     use crate::publish::parse;
     use std::io::ErrorKind;
     use std::net::TcpStream;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
 
+    /// A network namespace for this test's thread, with nothing but a loopback device.
+    fn alone() {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("this test needs root");
+        let up = Step::Up { place: Place::Host, device: "lo".into() };
+        Kernel::open(None).unwrap().add(&up).unwrap();
+    }
+
     fn mapping(text: &str) -> Mapping {
         parse(text).unwrap()[0]
     }
 
     #[test]
-    fn a_held_tcp_port_is_refused_to_everybody() {
+    fn netns_a_held_tcp_port_is_refused_to_everybody() {
+        alone();
         let held = hold(&mapping("127.0.0.1::80")).unwrap();
         let port = held.mapping.host.first;
         assert_ne!(port, 0);
@@ -148,7 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn a_held_udp_port_swallows_what_comes() {
+    fn netns_a_held_udp_port_swallows_what_comes() {
+        alone();
         let held = hold(&mapping("127.0.0.1::53/udp")).unwrap();
         let port = held.mapping.host.first;
         assert!(hold(&mapping(&format!("{port}:53/udp"))).is_err());
@@ -161,7 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_is_named() {
+    fn netns_the_holder_is_named() {
+        alone();
         let held = hold(&mapping("127.0.0.1::80")).unwrap();
         let error = hold(&mapping(&format!("127.0.0.1:{}:80", held.mapping.host))).unwrap_err().to_string();
         assert!(error.contains("port is already allocated"), "{error}");
@@ -169,7 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn a_monitor_is_named_by_its_container() {
+    fn netns_a_monitor_is_named_by_its_container() {
+        alone();
         let held = hold(&mapping("127.0.0.1::80")).unwrap();
         let text = format!("127.0.0.1:{}:80", held.mapping.host);
         // A process that has the socket alone, and the words of a monitor: the container is called "60".
@@ -182,7 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn a_range_yields_its_first_free_port() {
+    fn netns_a_range_yields_its_first_free_port() {
+        alone();
         let first = hold(&mapping("127.0.0.1::80")).unwrap().mapping.host.first.min(65000);
         let text = format!("127.0.0.1:{first}-{}:80", first + 200);
         let (one, two) = (hold(&mapping(&text)).unwrap(), hold(&mapping(&text)).unwrap());
@@ -190,7 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_ours_is_a_sentence() {
+    fn netns_an_address_that_is_not_ours_is_a_sentence() {
+        alone();
         let error = hold(&mapping("198.51.100.77:80:80")).unwrap_err().to_string();
         assert_eq!(error, "Bind for 198.51.100.77:80 failed: this host has no address 198.51.100.77");
     }
