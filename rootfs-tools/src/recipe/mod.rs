@@ -152,13 +152,14 @@ impl Store {
         self.follow(&text, &path, Some(recipe_dir), name)
     }
 
+    /// Whether there is a recipe of that name compiled in.
+    pub fn has_builtin(name: &str) -> bool {
+        builtin(name).is_some()
+    }
+
     /// Builds an image from a recipe that is compiled in; None if there is none of that name. Only the tag `latest` is.
     pub fn build_builtin(&self, name: &str) -> Result<Option<Image>, Error> {
-        let Ok(reference) = name.parse::<Reference>() else { return Ok(None) };
-        let known = |(known, _): &&(&str, &str)| {
-            reference.digest().is_none() && reference.to_string() == format!("{known}:latest")
-        };
-        let Some((known, text)) = BUILT_IN.iter().find(known) else { return Ok(None) };
+        let Some((reference, known, text)) = builtin(name) else { return Ok(None) };
         self.follow(text.as_bytes(), Path::new(known), None, Some(&reference)).map(Some)
     }
 
@@ -176,6 +177,12 @@ impl Store {
         };
         self.import(archive.as_slice(), name.or(own_name.as_ref()), options)
     }
+}
+
+fn builtin(name: &str) -> Option<(Reference, &'static str, &'static str)> {
+    let reference = name.parse::<Reference>().ok().filter(|reference| reference.digest().is_none())?;
+    let text = reference.to_string();
+    BUILT_IN.iter().find(|(known, _)| text == format!("{known}:latest")).map(|(known, recipe)| (reference, *known, *recipe))
 }
 
 fn parse(text: &[u8]) -> Result<Recipe, String> {

@@ -72,11 +72,12 @@ pub fn image(store: &Store, word: &str) -> Result<Image> {
         other => return Ok(other?),
     };
     let shown = if missing.contains([':', '@']) { missing.to_owned() } else { format!("{missing}:latest") };
-    eprintln!("Unable to find image '{shown}' locally");
-    let name = missing.strip_suffix(":latest").unwrap_or(missing);
-    eprintln!("Building {shown} from the built-in recipe, if there is one");
-    match store.build_builtin(name)? {
+    if !Store::has_builtin(missing) {
+        bail!("Unable to find image '{shown}' locally: make it with 'pontoon image import FILE {missing}'");
+    }
+    eprintln!("Unable to find image '{shown}' locally: building it from the built-in recipe");
+    match store.build_builtin(missing)? {
         Some(image) => Ok(image),
-        None => bail!("No such image: {shown}; import one with 'pontoon image import FILE {name}'"),
+        None => bail!("there is no built-in recipe for {missing}"),
     }
 }

@@ -51,21 +51,22 @@ fn find(words: &str, passwd: &str, group: &str) -> Result<Account> {
     };
     let name = field(0).unwrap_or(user);
     let home = field(5).filter(|home| home.starts_with('/')).unwrap_or("/").to_owned();
-    let own_group = field(3).and_then(|field| field.parse().ok()).unwrap_or(0);
-    if wanted_group.is_empty() {
-        return Ok(Account { uid, gid: own_group, groups: memberships(name, own_group, group), home });
+    if !wanted_group.is_empty() {
+        let gid = group_number(wanted_group, group)?;
+        return Ok(Account { uid, gid, groups: vec![gid], home });
     }
-    Ok(Account { uid, gid: group_number(wanted_group, group)?, groups: Vec::new(), home })
+    let gid = field(3).and_then(|field| field.parse().ok()).unwrap_or(0);
+    Ok(Account { uid, gid, groups: memberships(name, gid, group), home })
 }
 
-/// Groups that list `name`, as initgroups(3) would set them.
+/// The own group and those that list `name`, as initgroups(3) would set them.
 fn memberships(name: &str, own: u32, group: &str) -> Vec<u32> {
     let mut groups: Vec<u32> = group
         .lines()
         .map(fields)
         .filter(|fields| fields.get(3).is_some_and(|members| members.split(',').any(|member| member == name)))
         .filter_map(|fields| fields.get(2)?.parse().ok())
-        .filter(|gid| *gid != own)
+        .chain([own])
         .collect();
     groups.sort_unstable();
     groups.dedup();
@@ -126,10 +127,10 @@ mod tests {
 
     #[test]
     fn names_numbers_and_groups() -> Result<()> {
-        assert_eq!(account("")?, Account { uid: 0, gid: 0, groups: vec![29], home: "/root".into() });
-        assert_eq!(account("www")?, Account { uid: 33, gid: 33, groups: vec![29, 44], home: "/var/www".into() });
-        assert_eq!(account("www:video")?, Account { uid: 33, gid: 44, groups: vec![], home: "/var/www".into() });
-        assert_eq!(account("7:8")?, Account { uid: 7, gid: 8, groups: vec![], home: "/".into() });
+        assert_eq!(account("")?, Account { uid: 0, gid: 0, groups: vec![0, 29], home: "/root".into() });
+        assert_eq!(account("www")?, Account { uid: 33, gid: 33, groups: vec![29, 33, 44], home: "/var/www".into() });
+        assert_eq!(account("www:video")?, Account { uid: 33, gid: 44, groups: vec![44], home: "/var/www".into() });
+        assert_eq!(account("7:8")?, Account { uid: 7, gid: 8, groups: vec![8], home: "/".into() });
         Ok(())
     }
 

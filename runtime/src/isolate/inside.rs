@@ -10,11 +10,15 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, mkdirat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, mkdirat, openat2, readlinkat};
 use rustix::io::Errno;
+
+/// Links followed by hand, as the kernel's own limit (path_resolution(7)).
+const MOST_LINKS: u32 = 40;
 
 /// The container's root directory, held by descriptor.
 #[derive(Debug)]
@@ -46,15 +50,25 @@ impl Root {
     /// # Errors
     /// A sentence with the path, when a part is no directory or cannot be made.
     pub fn ensure_directory(&self, path: &Path) -> Result<OwnedFd> {
+        self.ensure_behind_links(path, MOST_LINKS)
+    }
+
+    /// A link that leads to nothing yet is followed by hand, so that its target is made, inside: as Docker does.
+    fn ensure_behind_links(&self, path: &Path, links: u32) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         match self.open(path, flags) {
             Err(Errno::NOENT) => {}
             other => return other.with_context(|| format!("cannot open the directory {} in the container", path.display())),
         }
-        let (parent, name) = split(path)?;
-        let parent = self.ensure_directory(parent)?;
+        let (above, name) = split(path)?;
+        let parent = self.ensure_behind_links(above, links)?;
         match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => {}
+            Err(Errno::EXIST) if links > 0 => {
+                if let Ok(target) = readlinkat(&parent, name, Vec::new()) {
+                    return self.ensure_behind_links(&above.join(OsStr::from_bytes(target.as_bytes())), links - 1);
+                }
+            }
             Err(error) => return Err(error).with_context(|| format!("cannot make {} in the container", path.display())),
         }
         self.open(path, flags).with_context(|| format!("cannot open {} in the container", path.display()))
@@ -124,8 +138,9 @@ mod tests {
         symlink("../../../../../../../..", image.join("up"))?;
         std::fs::create_dir(image.join("real"))?;
         let root = root(image)?;
-        assert!(root.ensure_file(Path::new("/etc/hosts")).is_err());
+        root.ensure_file(Path::new("/etc/hosts"))?;
         assert_eq!(std::fs::read_dir(outside.path())?.count(), 0);
+        assert!(image.join(outside.path().strip_prefix("/")?).join("hosts").exists());
         root.ensure_file(Path::new("/up/real/file"))?;
         assert!(image.join("real/file").exists());
         Ok(())

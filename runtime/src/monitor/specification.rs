@@ -5,14 +5,15 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nix::sys::stat::{Mode, umask};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType, Spec};
 use rootfs_tools::Store;
 
-use crate::container::record::Mode;
-use crate::container::{Container, Containers};
+use crate::container::{Container, Containers, record};
 use crate::host;
 use crate::isolate::cgroup;
 use crate::spec::{Facts, spec};
+use crate::text;
 
 /// Reads the facts, makes the directory that the root is mounted on, and describes the container.
 ///
@@ -23,6 +24,9 @@ pub fn of(container: &Container) -> Result<Spec> {
     let image = store.find(&container.record.image.id).context("the container's image has gone")?;
     let root = container.state_dir().join("rootfs");
     host::ensure_directory(&root)?;
+    for bind in &container.record.storage.binds {
+        ensure_source(Path::new(&text::decode(&bind.source)))?;
+    }
     let privileged = container.record.privileges.privileged;
     let facts = Facts {
         layers: image.layers,
@@ -36,10 +40,24 @@ pub fn of(container: &Container) -> Result<Spec> {
     spec(&container.record, &facts)
 }
 
+/// A bind's source that is not there becomes a directory, as Docker's `-v` does.
+fn ensure_source(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o755);
+    // The monitor's own umask is for its state files; this directory is the container's.
+    let before = umask(Mode::from_bits_truncate(0o022));
+    let made = builder.create(path);
+    umask(before);
+    made.with_context(|| format!("cannot make the directory {} for a volume", path.display()))
+}
+
 /// A container that shares another's network shares its three files, too.
 fn files(container: &Container) -> Result<std::path::PathBuf> {
     match &container.record.network.mode {
-        Mode::Container(other) => Ok(Containers::of(&container.host).find(other)?.state_dir()),
+        record::Mode::Container(other) => Ok(Containers::of(&container.host).find(other)?.state_dir()),
         _ => Ok(container.state_dir()),
     }
 }
