@@ -37,7 +37,7 @@ pub struct Terminal {
 impl Terminal {
     /// Opens a terminal of 80 columns and 24 rows and starts a line on it, as bash would.
     pub fn open(host: &Host, line: &str) -> Self {
-        let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).expect("posix_openpt");
+        let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("posix_openpt");
         grantpt(&master).expect("grantpt");
         unlockpt(&master).expect("unlockpt");
         let slave = ptsname_r(&master).expect("ptsname");

@@ -42,10 +42,10 @@ fn root_crash_of_the_monitor() {
 #[test]
 fn root_crash_of_the_monitor_of_an_image_that_changes_its_uid() {
     let host = Host::ready();
-    let entry = "start-stop-daemon --start --chuid 1000:1000 --exec /bin/sleep -- 1000";
+    let entry = "start-stop-daemon --start --chuid nobody --exec /bin/sleep -- 1000";
     host.sh(&format!("pontoon run -d --name x -p 8080:80 busybox {entry}")).ok();
     let pid = host.inspect("{{.State.Pid}}", "x");
-    eventually("it has changed its uid", SOON, || host.sh(&format!("stat -c %u /proc/{pid}")).out() == "1000");
+    eventually("it has changed its uid", SOON, || host.sh(&format!("stat -c %u /proc/{pid}")).out() == "65534");
     kill_monitor(&host, "x");
     host.sh("pontoon run --rm --name y -p 8080:80 busybox true").ok();
     host.sh("pontoon rm -f x").ok();

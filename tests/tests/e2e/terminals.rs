@@ -159,7 +159,9 @@ fn root_exec_has_a_terminal_of_its_own() {
     });
     terminal.type_("sleep 1000\r");
     terminal.expect("sleep 1000");
-    terminal.type_("\x03exit 9\r");
+    terminal.type_("\x03");
+    terminal.expect("/ # ");
+    terminal.type_("exit 9\r");
     assert_eq!(terminal.wait().0, 9);
     assert_eq!(host.inspect("{{.State.Running}}", "x"), "true");
     host.sh("pontoon rm -f x").ok();
