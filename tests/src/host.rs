@@ -295,7 +295,7 @@ fn fresh_run() {
 /// PID 1 of the host: it ignores SIGCHLD, so the kernel reaps every orphan; it dies with the test, however that ends.
 /// It mounts its own /proc first.
 fn start_init() -> Child {
-    let script = "trap '' CHLD; mount -t proc proc /proc; exec setpriv --pdeathsig KILL sleep 2147483647";
+    let script = "mount -t proc proc /proc; exec env --ignore-signal=CHLD setpriv --pdeathsig KILL sleep 2147483647";
     let mut command = Command::new("sh");
     command.args(["-ec", script]).stdin(Stdio::null()).stdout(Stdio::null());
     let init = command.spawn().expect("PID 1 of the private host");

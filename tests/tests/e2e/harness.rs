@@ -54,6 +54,13 @@ fn root_leak_check_sees_each_kind_of_leak() {
 }
 
 #[test]
+fn root_orphans_are_reaped() {
+    let host = Host::new();
+    host.sh("(sleep 0.1 & exec sleep 0.05) & (true & exec sleep 0.2); wait").ok();
+    host.sh("sleep 0.2; ! grep -l 'State:.Z' /proc/[0-9]*/status").ok();
+}
+
+#[test]
 fn root_leak_check_sees_cgroups() {
     let host = Host::new();
     let freezer = std::path::Path::new("/sys/fs/cgroup/freezer");
