@@ -157,8 +157,8 @@ fn root_exec_has_a_terminal_of_its_own() {
         terminal.type_("stty size\r");
         terminal.expect("/ # ").contains("22 99")
     });
-    terminal.type_("sleep 1000\r");
-    terminal.expect("sleep 1000");
+    terminal.type_("sleep 3000\r");
+    eventually("sleep runs", SOON, || host.processes().iter().any(|(_, words)| words == "sleep 3000"));
     terminal.type_("\x03");
     terminal.expect("/ # ");
     terminal.type_("exit 9\r");
