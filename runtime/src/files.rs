@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,26 +68,46 @@ pub fn write_json(path: &Path, value: &impl Serialize, durability: Durability) -
     replace(path, &bytes, durability)
 }
 
+/// A record that is there but cannot be used. It is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is no JSON, or not the JSON of a record.
+    #[error("the record {path} is corrupted; move it away to go on without it: {why}")]
+    Corrupted {
+        /// The file.
+        path: String,
+        /// What the parser said.
+        why: String,
+    },
+    /// A later Pontoon wrote it.
+    #[error("{path} was written by a newer pontoon (version {version}, this one knows {VERSION}); it is left as it is")]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its version.
+        version: u64,
+    },
+}
+
 /// Reads a JSON record; `None` when there is no such file.
 ///
 /// # Errors
-/// A sentence when it is corrupted, or was written by a newer Pontoon.
+/// [`Unusable`] when it is corrupted, or was written by a newer Pontoon.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let corrupted = || format!("the record {} is corrupted; move it away to go on without it", path.display());
-    let value: serde_json::Value = serde_json::from_slice(&bytes).with_context(corrupted)?;
-    let version = value.get("version").and_then(serde_json::Value::as_u64).ok_or_else(|| anyhow!(corrupted()))?;
-    if version > u64::from(VERSION) {
-        bail!(
-            "{} was written by a newer pontoon (version {version}, this one knows {VERSION}); it is left as it is",
-            path.display()
-        );
+    let shown = || path.display().to_string();
+    let corrupted = |why: String| Unusable::Corrupted { path: shown(), why };
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| corrupted(error.to_string()))?;
+    let version = value.get("version").and_then(serde_json::Value::as_u64);
+    match version {
+        None => Err(corrupted("it has no version".into()).into()),
+        Some(version) if version > u64::from(VERSION) => Err(Unusable::Newer { path: shown(), version }.into()),
+        Some(_) => Ok(Some(serde_json::from_value(value).map_err(|error| corrupted(error.to_string()))?)),
     }
-    serde_json::from_value(value).with_context(corrupted).map(Some)
 }
 
 #[cfg(test)]

@@ -31,15 +31,18 @@ pub(super) fn of(mapping: &Mapping) -> Option<String> {
 fn inodes(mapping: &Mapping) -> Option<Vec<u32>> {
     let mut socket = Socket::open(Socket::DIAG).ok()?;
     let mut batch = Batch::default();
-    batch.push(BY_FAMILY, Batch::DUMP, &request(mapping));
-    let answers = socket.send(batch).ok()?;
+    batch.push(BY_FAMILY, Batch::DUMP, &request(mapping, nix::libc::AF_INET));
+    let mut answers = socket.send(batch).ok()?;
+    // A socket that listens on [::] has the port in both families (ipv6(7), IPV6_V6ONLY).
+    let mut batch = Batch::default();
+    batch.push(BY_FAMILY, Batch::DUMP, &request(mapping, nix::libc::AF_INET6));
+    answers.extend(socket.send(batch).unwrap_or_default());
     let inodes: Vec<u32> = answers.iter().filter_map(|answer| inode(&answer.body, mapping.host.first)).collect();
     (!inodes.is_empty()).then_some(inodes)
 }
 
 /// struct inet_diag_req_v2 of linux/inet_diag.h: 8 bytes, then the socket's identity, of which only the port is set.
-fn request(mapping: &Mapping) -> Vec<u8> {
-    let family = if mapping.address().is_ipv4() { nix::libc::AF_INET } else { nix::libc::AF_INET6 };
+fn request(mapping: &Mapping, family: i32) -> Vec<u8> {
     let protocol = mapping.protocol.number();
     let mut bytes = vec![family as u8, protocol, 0, 0];
     bytes.extend(ALL_STATES.to_ne_bytes());

@@ -124,6 +124,10 @@ impl Talk {
                 eprintln!("read escape sequence\r");
                 return Ok(Outcome::Detached);
             }
+            // The container goes on without us, as under Docker.
+            if let Some(code) = relay.lost(manner.tty) {
+                return Ok(Outcome::Exited(code));
+            }
             if relay.input_ended && !closed {
                 closed = true;
                 let _ = self.connection.send(&Request::CloseStdin, &[]);

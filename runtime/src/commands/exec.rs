@@ -66,7 +66,7 @@ pub fn exec(host: &Host, args: &ExecArgs) -> Result<i32> {
     let (name, command) = args.container_and_command.split_first().context("exec needs a container")?;
     let name = name.to_string_lossy();
     if name.starts_with('-') {
-        bail!("unknown flag: {name}\nSee 'pontoon exec --help'.");
+        bail!("unknown flag: {name}\n\nRun 'pontoon exec --help' for more information");
     }
     if command.is_empty() {
         bail!("\"pontoon exec\" requires at least 2 arguments: a container and a command");
@@ -162,6 +162,9 @@ fn relay(args: &ExecArgs, launched: &Launched, mut ends: Ends, master: Option<Ow
     let mut relay = Relay::new(ends.input, &[], ends.outputs, &signals)?;
     let mut end = End { pidfd: &launched.pidfd, has_ended: false };
     while !end.has_ended {
+        if let Some(code) = relay.lost(args.tty) {
+            return Ok(code);
+        }
         event_loop::turn(&mut [&mut relay, &mut end])?;
         for signal in std::mem::take(&mut relay.received) {
             match (&master, signal) {

@@ -29,7 +29,7 @@ pub fn import(host: &Host, args: &ImportArgs) -> Result<i32> {
         let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
         store(host)?.import(file, name.as_ref(), options)
     };
-    println!("{}", image?.id);
+    println!("{}", image.with_context(|| format!("cannot import {}", args.file.display()))?.id);
     Ok(0)
 }
 

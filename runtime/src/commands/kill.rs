@@ -21,14 +21,15 @@ pub fn kill(host: &Host, args: &KillArgs) -> Result<i32> {
             Ok(connection) => connection,
             Err(_) => bail!("cannot kill container: {word}: container {} is not running", container.record.name),
         };
-        match connection.ask(&Request::Kill { signal })? {
-            Reply::Done => {}
-            Reply::Error { sentence } => bail!("cannot kill container: {word}: {sentence}"),
-            other => bail!("the monitor said {other:?} where it should have said Done"),
+        match connection.ask(&Request::Kill { signal }) {
+            Ok(Reply::Done) => {}
+            Ok(Reply::Error { sentence }) => bail!("cannot kill container: {word}: {sentence}"),
+            Ok(other) => bail!("the monitor said {other:?} where it should have said Done"),
+            Err(_) => bail!("cannot kill container: {word}: container {} is not running", container.record.name),
         }
         if signal == libc::SIGKILL {
-            connection.send(&Request::Wait, &[])?;
-            connection.receive::<Reply>()?;
+            // A monitor that has gone by now has nothing left to say.
+            let _ = connection.send(&Request::Wait, &[]).and_then(|()| connection.receive::<Reply>());
         }
         println!("{word}");
         Ok(())

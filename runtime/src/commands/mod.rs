@@ -33,6 +33,7 @@ mod words;
 use anyhow::Result;
 
 use crate::cli::{Cli, Command, ImageCommand, NetworkCommand};
+use crate::files;
 use crate::host::Host;
 
 /// Does what was asked for; the exit code on success.
@@ -43,6 +44,7 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
     if matches!(cli.command, Command::Exec(_)) {
         exec::seal()?;
     }
+    check_words(&cli.command)?;
     let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent)?;
     sweep::sweep(&host);
     match cli.command {
@@ -76,6 +78,20 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
     }
 }
 
+/// What clap cannot tell: an unknown flag before the image looks like the image. Said before anything is touched.
+fn check_words(command: &Command) -> Result<()> {
+    match command {
+        Command::Run(args) => request::image_word(&args.container.image_and_command).map(drop),
+        Command::Create(args) => request::image_word(&args.container.image_and_command).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the trouble is not with the operand but with Pontoon's own files: that is 125 whatever the command.
+fn is_own_trouble(error: &anyhow::Error) -> bool {
+    error.is::<files::Unusable>()
+}
+
 /// Does `act` for each name and goes on after an error, as Docker's commands with several operands do: what works is
 /// printed, what does not is said, and the exit code is 1 then.
 fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<i32> {
@@ -83,7 +99,7 @@ fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<i32
     for name in names {
         if let Err(error) = act(name) {
             eprintln!("pontoon: {error:#}");
-            code = 1;
+            code = code.max(if is_own_trouble(&error) { 125 } else { 1 });
         }
     }
     Ok(code)

@@ -12,20 +12,21 @@ use crate::host::Host;
 
 /// Lists containers, newest first.
 ///
+/// A record that cannot be read is said, and the others are listed all the same.
+///
 /// # Errors
-/// After the list: the first record that cannot be read.
+/// When the directories cannot be read.
 pub fn ps(host: &Host, args: &PsArgs) -> Result<i32> {
     let mut rows = Vec::new();
-    let mut unreadable = None;
     for container in Containers::of(host).list()?.into_iter().rev() {
         match container.and_then(|container| row(&container, args.no_trunc)) {
             Ok((row, is_running)) if args.all || is_running => rows.push(row),
             Ok(_) => {}
-            Err(error) => drop(unreadable.get_or_insert(error)),
+            Err(error) => eprintln!("pontoon: {error:#}"),
         }
     }
     print!("{}", text(args, &rows)?);
-    unreadable.map_or(Ok(0), Err)
+    Ok(0)
 }
 
 fn text(args: &PsArgs, rows: &[Value]) -> Result<String> {

@@ -40,6 +40,8 @@ pub struct Relay {
     pub is_detached: bool,
     /// Standard input has ended, and all of it was passed on.
     pub input_ended: bool,
+    /// Nobody reads our output any more.
+    pub is_broken: bool,
 }
 
 /// Which of our own streams.
@@ -78,6 +80,7 @@ impl Relay {
             received: Vec::new(),
             is_detached: false,
             input_ended: false,
+            is_broken: false,
         })
     }
 
@@ -99,6 +102,14 @@ impl Relay {
             let Some(index) = events.iter().position(|event| !event.is_empty()) else { return Ok(()) };
             self.read_output(index);
         }
+    }
+
+    /// The exit code of a command that has lost its person: as if SIGPIPE or SIGHUP had ended it.
+    pub fn lost(&self, tty: bool) -> Option<i32> {
+        if self.is_broken {
+            return Some(128 + Signal::SIGPIPE as i32);
+        }
+        (tty && self.input_ended).then_some(128 + Signal::SIGHUP as i32)
     }
 
     /// Passes no more input on.
@@ -130,10 +141,15 @@ impl Relay {
         let mut chunk = [0; CHUNK];
         let (source, target) = &mut self.outputs[index];
         match source.read(&mut chunk) {
-            Ok(length) if length > 0 && target.write(&chunk[..length]) => {}
+            Ok(length) if length > 0 => {
+                if !target.write(&chunk[..length]) {
+                    self.is_broken = true;
+                    self.outputs.remove(index);
+                }
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-            // The program has ended, or nobody reads us any more: then its next write shall fail, as in a shell's pipe.
-            _ => drop(self.outputs.remove(index)),
+            // The program has closed it; a terminal says so with EIO.
+            Ok(_) | Err(_) => drop(self.outputs.remove(index)),
         }
     }
 

@@ -34,7 +34,7 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 pub fn image_word(words: &[OsString]) -> Result<&str> {
     let image = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     if image.starts_with('-') && image.len() > 1 {
-        bail!("unknown flag: {image}\nSee 'pontoon run --help'.");
+        bail!("unknown flag: {image}\n\nRun 'pontoon run --help' for more information");
     }
     if image.is_empty() {
         bail!("invalid reference format");

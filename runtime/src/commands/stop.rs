@@ -27,13 +27,20 @@ pub fn stop(host: &Host, args: &StopArgs) -> Result<i32> {
 /// # Errors
 /// When the monitor cannot be reached.
 pub fn stop_one(container: &Container, request: StopRequest) -> Result<()> {
-    if !container.is_supervised()? || container.is_ending()? {
+    if has_ended(container)? {
         return Ok(());
     }
-    match conversation::call(container)?.ask(&Request::Stop(request))? {
-        Reply::Done | Reply::Exited { .. } | Reply::Failed { .. } => Ok(()),
-        other => bail!("the monitor said {other:?} where it should have said Done"),
+    match conversation::call(container).and_then(|connection| connection.ask(&Request::Stop(request))) {
+        Ok(Reply::Done | Reply::Exited { .. } | Reply::Failed { .. }) => Ok(()),
+        Ok(other) => bail!("the monitor said {other:?} where it should have said Done"),
+        // It ended by itself while we asked.
+        Err(_) if has_ended(container)? => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+fn has_ended(container: &Container) -> Result<bool> {
+    Ok(!container.is_supervised()? || container.is_ending()?)
 }
 
 /// Restarts containers and prints their names; one that does not run is started.
@@ -54,10 +61,16 @@ fn restart_one(container: &Container, request: StopRequest) -> Result<()> {
     if let Some(connection) = start::spawn_monitor(container)? {
         return conversation::start(&connection);
     }
-    match conversation::call(container)?.ask(&Request::Restart(request))? {
-        Reply::Done => Ok(()),
-        Reply::Failed { sentence, .. } | Reply::Error { sentence } => bail!(sentence),
-        other => bail!("the monitor said {other:?} where it should have said Done"),
+    match conversation::call(container).and_then(|connection| connection.ask(&Request::Restart(request))) {
+        Ok(Reply::Done) => Ok(()),
+        Ok(Reply::Failed { sentence, .. } | Reply::Error { sentence }) => bail!(sentence),
+        Ok(other) => bail!("the monitor said {other:?} where it should have said Done"),
+        // It ended by itself while we asked, so it only has to be started.
+        Err(_) if has_ended(container)? => match start::spawn_monitor(container)? {
+            Some(connection) => conversation::start(&connection),
+            None => Ok(()),
+        },
+        Err(error) => Err(error),
     }
 }
 

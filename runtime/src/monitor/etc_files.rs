@@ -36,7 +36,7 @@ impl Files {
     /// A sentence about a word that cannot stand in such a file.
     pub fn of_network(record: &Record, network: &Network, address: IpAddr) -> Result<Files> {
         let gateway: Vec<IpAddr> = network.subnets.iter().map(|subnet| subnet.gateway).collect();
-        let own = [OwnHost { address, names: vec![record.hostname.clone()] }];
+        let own = [OwnHost { address, names: own_names(&record.hostname) }];
         let hosts = hosts::hosts(false, &extra_hosts(record)?, &gateway, &own)?;
         if network.is_default() {
             let resolv = resolv::for_default_network(&host_resolv(), &overrides(record), false);
@@ -79,6 +79,12 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// `host.domain` is known by its first label, too.
+fn own_names(hostname: &str) -> Vec<String> {
+    let label = hostname.split_once('.').map(|(label, _)| label.to_owned());
+    std::iter::once(hostname.to_owned()).chain(label).collect()
 }
 
 fn extra_hosts(record: &Record) -> Result<Vec<ExtraHost>> {
