@@ -61,8 +61,8 @@ fn clear(host: &Host) {
     host.sh("pontoon network rm other >/dev/null 2>&1 || true").ok();
 }
 
-/// Tries one point; gives what is wrong afterwards.
-fn attempt(host: &Host, case: &Case, point: &Injection) -> Vec<String> {
+/// Tries one point; says whether it struck the command, and what is wrong afterwards.
+fn attempt(host: &Host, case: &Case, point: &Injection) -> (bool, Vec<String>) {
     if !case.given.is_empty() {
         host.sh(case.given).ok();
     }
@@ -83,7 +83,7 @@ fn attempt(host: &Host, case: &Case, point: &Injection) -> Vec<String> {
         wrong.push(format!("the next run fails: {again}"));
     }
     wrong.extend(host.leaks().into_iter().map(|line| format!("left: {line}")));
-    wrong
+    (output.code != 0, wrong)
 }
 
 /// A panic, or a failure without a word.
@@ -95,6 +95,8 @@ fn unfit(output: &Output) -> Option<String> {
 /// Tries all points of a case with one kind of fault.
 fn try_all(case: &Case, what: &str) {
     let mut host = Host::with_my_net();
+    // A network's directories come with its first container and go with the network.
+    host.sh(RUN.line).ok();
     host.settle();
     if !case.given.is_empty() {
         host.sh(case.given).ok();
@@ -103,9 +105,10 @@ fn try_all(case: &Case, what: &str) {
     clear(&host);
     let tried = points(&sweep, case, what);
     assert!(!tried.is_empty(), "`{}` makes no system call", case.line);
-    let mut failures = Vec::new();
+    let (mut failures, mut struck) = (Vec::new(), 0);
     for point in &tried {
-        let wrong = attempt(&host, case, point);
+        let (hit, wrong) = attempt(&host, case, point);
+        struck += usize::from(hit);
         if !wrong.is_empty() {
             failures.push(format!("strace -f -e trace=none -e {point} {}\n    {}", case.line, wrong.join("\n    ")));
             host.settle();
@@ -113,6 +116,7 @@ fn try_all(case: &Case, what: &str) {
     }
     let count = format!("{} of {} points", failures.len(), tried.len());
     assert!(failures.is_empty(), "{count} leave something behind:\n{}", failures.join("\n"));
+    assert!(struck > 0, "none of {} injections has struck `{}`", tried.len(), case.line);
     host.sh("pontoon network rm my-net").ok();
     host.settle();
 }
