@@ -145,8 +145,9 @@ impl Injection {
     /// Runs the line with this injection; strace ends when its last process has ended.
     pub fn run(&self, host: &Host, line: &str) -> Output {
         let mut command = host.command("strace");
-        let rule = self.to_string();
-        command.args(["-f", "-q", "-e", "signal=none", "-e", "trace=none", "-e", &rule]);
+        // Only what is traced is injected.
+        let (traced, rule) = (format!("trace={}", self.call), self.to_string());
+        command.args(["-f", "-q", "-e", "signal=none", "-e", &traced, "-e", &rule]);
         command.args(["-o", "/dev/null"]).args(line.split_whitespace());
         Running::start(command).wait()
     }
