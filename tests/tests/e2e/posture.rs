@@ -217,7 +217,7 @@ fn root_posture_nothing_of_the_host_is_open() {
     let mut command = host.command("bash");
     command.args([
         "-c",
-        "exec 7</etc/passwd 9</; exec pontoon run --rm busybox sh -c 'ls /proc/1/fd | xargs; ls -l /proc/1/cwd'",
+        "exec 7</etc/passwd 9</; exec pontoon run --rm busybox sh -c 'ls /proc/1/fd > /tmp/fds; xargs < /tmp/fds; ls -l /proc/1/cwd'",
     ]);
     let seen = pontoon_tests::Running::start(command).wait().ok();
     assert!(seen.starts_with("0 1 2\n") || seen.starts_with("0 1 2 10\n"), "descriptors of the caller: {seen}");
