@@ -158,6 +158,9 @@ fn reboot(host: &Host) {
         host.sh(&format!("kill -9 {pid} 2>/dev/null || true")).ok();
     }
     eventually("all is dead", SOON, || host.processes().is_empty());
+    for cgroup in host.cgroups().iter().rev() {
+        let _ = std::fs::remove_dir(cgroup);
+    }
     host.sh("nft flush ruleset
          for link in $(ip -br link | awk '{sub(\"@.*\", \"\", $1); print $1}'); do
             case $link in lo | uplink) ;; *) ip link del $link 2>/dev/null || true ;; esac

@@ -40,7 +40,9 @@ fn root_terminal_has_job_control() {
     terminal.type_("sleep 1000\r");
     eventually("sleep runs", SOON, || host.processes().iter().any(|(_, words)| words == "sleep 1000"));
     terminal.type_("\x1a");
+    // The prompt, too: what is typed while the shell takes its terminal back is flushed by it.
     terminal.expect("Stopped");
+    terminal.expect("/ # ");
     terminal.type_("jobs\r");
     terminal.expect("sleep 1000");
     terminal.type_("fg\r");
