@@ -8,8 +8,17 @@
 //!   CONTAINER ID   …        must appear, up to an `…`; ids and times are written as `…`
 //!   ```
 //! ```
+//!
+//! The other documents are held to what they name: paths that are there, and tests that exist.
+
+use std::path::{Path, PathBuf};
 
 use pontoon_tests::{Host, Terminal};
+
+/// The directory of the workspace.
+const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Its directories that documents speak of.
+const ROOMS: [&str; 6] = ["runtime/", "netmodes/", "rootfs-tools/", "tests/", "images/", "docs/"];
 
 /// One command of the tour with what follows it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,10 +70,24 @@ fn play(host: &Host, scene: &Scene) {
     }
 }
 
+fn read_document(path: &str) -> String {
+    std::fs::read_to_string(Path::new(TOP).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What a document sets in `this type`.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// All source files below a directory.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn root_tour_of_the_readme() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let scenes = scenes(&std::fs::read_to_string(path).expect("README.md"));
+    let scenes = scenes(&read_document("README.md"));
     assert!(scenes.len() >= 5, "the README has a tour in console blocks: {scenes:?}");
     let mut host = Host::new();
     for scene in &scenes {
@@ -82,4 +105,28 @@ fn pure_scenes_are_read_from_the_tour_s_section_only() {
         Scene { command: "two".into(), ..Scene::default() },
     ];
     assert_eq!(scenes(readme), expected);
+}
+
+#[test]
+fn pure_paths_that_documents_name_are_there() {
+    for document in ["README.md", "docs/tour.md", "docs/glossary.md", "docs/specification.md"] {
+        let text = read_document(document);
+        let paths: Vec<&str> = quoted(&text).filter(|word| ROOMS.iter().any(|room| word.starts_with(room))).collect();
+        let lost: Vec<_> = paths.iter().filter(|path| !Path::new(TOP).join(path).exists()).collect();
+        assert!(lost.is_empty(), "{document} speaks of {lost:?}");
+        assert!(paths.len() > 10 || !document.starts_with("docs/tour"), "the tour leads somewhere");
+    }
+}
+
+#[test]
+fn pure_tests_that_the_specification_names_exist() {
+    let rooms = ["runtime/src", "netmodes", "rootfs-tools/src", "tests/tests"].map(|room| Path::new(TOP).join(room));
+    let files = rooms.iter().flat_map(|room| sources(room)).filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    let code: String = files.map(|path| std::fs::read_to_string(path).expect("a source file")).collect();
+    let text = read_document("docs/specification.md");
+    let names: Vec<&str> = quoted(&text).filter(|word| word.contains("::") && !word.contains(' ')).collect();
+    assert!(names.len() > 100, "a specification without tests");
+    let is_there = |name: &str| name.rsplit("::").next().is_some_and(|last| code.contains(&format!("fn {last}(")));
+    let lost: Vec<_> = names.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(lost.is_empty(), "the specification speaks of {lost:?}");
 }
