@@ -152,19 +152,20 @@ fn root_a_foreign_process_may_hold_the_netns() {
     holder.wait();
 }
 
-/// What a reboot does: processes, links, rules and /run are gone, and the kernel says another boot id.
+/// What a reboot does: processes, cgroups, links, rules and named netns are gone, and the kernel says another boot id.
 fn reboot(host: &Host) {
     for (pid, _) in host.processes() {
         host.sh(&format!("kill -9 {pid} 2>/dev/null || true")).ok();
     }
     eventually("all is dead", SOON, || host.processes().is_empty());
     for cgroup in host.cgroups().iter().rev() {
-        let _ = std::fs::remove_dir(cgroup);
+        let _ = fs::remove_dir(cgroup);
     }
     host.sh("nft flush ruleset
          for link in $(ip -br link | awk '{sub(\"@.*\", \"\", $1); print $1}'); do
             case $link in lo | uplink) ;; *) ip link del $link 2>/dev/null || true ;; esac
          done
+         find /run/netns -type l -delete
          cat /proc/sys/kernel/random/uuid > /run/test/boot_id
          mount --bind /run/test/boot_id /proc/sys/kernel/random/boot_id")
         .ok();
@@ -194,7 +195,7 @@ fn root_reboot_empties_run() {
     let host = Host::with_my_net();
     before_reboot(&host);
     reboot(&host);
-    host.sh(&format!("rm -rf {STATE}; find /run/netns -type l -delete")).ok();
+    host.sh(&format!("rm -rf {STATE}")).ok();
     after_reboot(&host);
 }
 
