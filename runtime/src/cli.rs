@@ -189,7 +189,12 @@ pub struct ContainerArgs {
     #[arg(long, action = clap::ArgAction::Help)]
     pub help: Option<bool>,
     /// The image, and what to run in it
-    #[arg(value_name = "IMAGE [COMMAND] [ARG]...", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "IMAGE [COMMAND] [ARG]...",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub image_and_command: Vec<OsString>,
 }
 
@@ -295,7 +300,12 @@ pub struct ExecArgs {
     #[arg(long)]
     pub privileged: bool,
     /// The container, and what to run in it
-    #[arg(value_name = "CONTAINER COMMAND [ARG]...", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CONTAINER COMMAND [ARG]...",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub container_and_command: Vec<OsString>,
 }
 

@@ -40,11 +40,11 @@ impl Host {
         if !nix::unistd::geteuid().is_root() {
             bail!("pontoon makes namespaces, mounts and network devices, which needs root: try sudo");
         }
-        let host =
-            Host { root: absolute(root)?, state: absolute(state)?, cgroup_parent: cgroup_parent.to_owned() };
+        let host = Host { root: absolute(root)?, state: absolute(state)?, cgroup_parent: cgroup_parent.to_owned() };
         for directory in [&host.root, &host.state] {
             ensure_directory(directory)?;
         }
+        Lock::ensure_file(&host.state.join("lock"))?;
         host.sweep_if_rebooted()?;
         for (parent, names) in [
             (&host.root, ["containers", "names", "networks", "scratch"].as_slice()),
@@ -98,17 +98,22 @@ pub fn ensure_directory(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot make the directory {}", path.display()))
 }
 
-/// rm -rf; absence is forgiven.
+/// rm -rf; absence is forgiven, and so is somebody who just put a file there.
 ///
 /// # Errors
 /// What the kernel says, with the path.
 pub fn remove_tree(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+            }
+            _ => return Ok(()),
         }
-        _ => Ok(()),
     }
+    bail!("cannot remove {}: somebody keeps putting files there", path.display())
 }
 
 /// Opens a directory for `*at` calls.

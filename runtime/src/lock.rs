@@ -36,10 +36,20 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, waiting for whoever holds it (F_OFD_SETLKW). The file is made where it is missing.
+    /// Makes the lock's file where it is missing. Taking a lock never makes it: who only looks at a container that is
+    /// just being removed must not bring its directory back.
     ///
     /// # Errors
     /// When the file cannot be made.
+    pub fn ensure_file(path: &Path) -> Result<()> {
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.map(drop).with_context(|| format!("cannot make the lock {}", path.display()))
+    }
+
+    /// Takes the lock, waiting for whoever holds it (F_OFD_SETLKW).
+    ///
+    /// # Errors
+    /// When the file is not there (any more).
     pub fn wait(path: &Path, byte: Byte) -> Result<Lock> {
         loop {
             let file = open(path)?;
@@ -57,7 +67,7 @@ impl Lock {
     /// Takes the lock if nobody holds it (F_OFD_SETLK); `None` when somebody does.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file is not there (any more).
     pub fn try_take(path: &Path, byte: Byte) -> Result<Option<Lock>> {
         loop {
             let file = open(path)?;
@@ -102,9 +112,6 @@ fn open(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot open the lock {}", path.display()))
 }
@@ -129,6 +136,8 @@ mod tests {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("lock");
         assert!(!Lock::is_held(&path, Byte::Life)?);
+        assert!(Lock::wait(&path, Byte::Operation).is_err());
+        Lock::ensure_file(&path)?;
         let life = Lock::try_take(&path, Byte::Life)?.context("free")?;
         assert!(Lock::is_held(&path, Byte::Life)?);
         assert!(!Lock::is_held(&path, Byte::Operation)?);
@@ -143,8 +152,10 @@ mod tests {
     fn a_lock_on_a_removed_file_is_not_the_lock() -> Result<()> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("lock");
+        Lock::ensure_file(&path)?;
         let old = Lock::wait(&path, Byte::Operation)?;
         std::fs::remove_file(&path)?;
+        Lock::ensure_file(&path)?;
         assert!(Lock::try_take(&path, Byte::Operation)?.is_some());
         drop(old);
         Ok(())

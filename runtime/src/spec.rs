@@ -211,7 +211,8 @@ fn resources(limits: &Limits, privileged: bool) -> Result<LinuxResources> {
     let mut resources = LinuxResourcesBuilder::default().devices(device_rules(privileged)?);
     if let Some(memory) = limits.memory {
         // As Docker: as much swap again as memory.
-        resources = resources.memory(LinuxMemoryBuilder::default().limit(memory).swap(memory.saturating_mul(2)).build()?);
+        resources =
+            resources.memory(LinuxMemoryBuilder::default().limit(memory).swap(memory.saturating_mul(2)).build()?);
     }
     if let Some(nano_cpus) = limits.nano_cpus {
         const PERIOD: u64 = 100_000;
@@ -227,9 +228,12 @@ fn resources(limits: &Limits, privileged: bool) -> Result<LinuxResources> {
 /// Deny all; anybody may make any node; only the harmless ones can be opened.
 fn device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCgroup>> {
     if privileged {
-        return Ok(vec![LinuxDeviceCgroupBuilder::default().allow(true).typ(LinuxDeviceType::A).access("rwm").build()?]);
+        return Ok(vec![
+            LinuxDeviceCgroupBuilder::default().allow(true).typ(LinuxDeviceType::A).access("rwm").build()?,
+        ]);
     }
-    let mut rules = vec![LinuxDeviceCgroupBuilder::default().allow(false).typ(LinuxDeviceType::A).access("rwm").build()?];
+    let mut rules =
+        vec![LinuxDeviceCgroupBuilder::default().allow(false).typ(LinuxDeviceType::A).access("rwm").build()?];
     for kind in [LinuxDeviceType::C, LinuxDeviceType::B] {
         rules.push(LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access("m").build()?);
     }

@@ -217,4 +217,3 @@ pub fn call(container: &Container) -> Result<Connection> {
         _ => bail!("container {} is not running", container.record.name),
     }
 }
-

@@ -57,7 +57,8 @@ fn finish_namesake(host: &Host, name: &str) -> Result<()> {
         return Ok(());
     };
     if container.record.auto_remove && container.is_ending()? {
-        let _life = container.await_life()?;
+        // The lock goes with the container's directory, so an error says that it has ended.
+        let _ = container.await_life();
     }
     Ok(())
 }

@@ -22,7 +22,8 @@ fn store(host: &Host) -> Result<Store> {
 /// A sentence; nothing is kept then.
 pub fn import(host: &Host, args: &ImportArgs) -> Result<i32> {
     let name = args.name.as_deref().map(str::parse::<Reference>).transpose()?;
-    let options = ImportOptions { comment: Some(format!("Imported from {}", args.file.display())), ..ImportOptions::default() };
+    let options =
+        ImportOptions { comment: Some(format!("Imported from {}", args.file.display())), ..ImportOptions::default() };
     let image = if args.file.as_os_str() == "-" {
         store(host)?.import(std::io::stdin(), name.as_ref(), options)
     } else {

@@ -92,7 +92,9 @@ fn host_config(record: &Record) -> Value {
         .storage
         .binds
         .iter()
-        .map(|bind| format!("{}:{}{}", shown(&bind.source), shown(&bind.target), if bind.read_only { ":ro" } else { "" }))
+        .map(|bind| {
+            format!("{}:{}{}", shown(&bind.source), shown(&bind.target), if bind.read_only { ":ro" } else { "" })
+        })
         .collect();
     json!({
         "Binds": binds,

@@ -113,7 +113,8 @@ fn follow(container: &Container, mut reader: BufReader<File>, timestamps: bool) 
     connection.send(&Request::Wait, &[])?;
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context("cannot watch the log")?;
     inotify.add_watch(&container.log_path(), AddWatchFlags::IN_MODIFY).context("cannot watch the log")?;
-    let waited = [(inotify.as_fd().as_raw_fd(), PollFlags::POLLIN), (connection.as_fd().as_raw_fd(), PollFlags::POLLIN)];
+    let waited =
+        [(inotify.as_fd().as_raw_fd(), PollFlags::POLLIN), (connection.as_fd().as_raw_fd(), PollFlags::POLLIN)];
     loop {
         let Ok(()) = copy(&mut reader, timestamps) else { return Ok(0) };
         let events = match fds::poll(&waited, -1) {

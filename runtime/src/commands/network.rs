@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context, Result, bail};
 use netmodes::kernel::Kernel;
-use netmodes::network::{NewNetwork, Networks};
+use netmodes::network::{Networks, NewNetwork};
 use serde_json::{Value, json};
 
 use super::table::Table;

@@ -109,7 +109,8 @@ fn ranges(mappings: &[Mapping]) -> Vec<(Mapping, Mapping)> {
 
 fn follows(last: &Mapping, next: &Mapping) -> bool {
     let same = (last.at, last.protocol) == (next.at, next.protocol);
-    same && last.container.checked_add(1) == Some(next.container) && last.host.first.checked_add(1) == Some(next.host.first)
+    same && last.container.checked_add(1) == Some(next.container)
+        && last.host.first.checked_add(1) == Some(next.host.first)
 }
 
 fn range(first: &Mapping, last: &Mapping) -> String {

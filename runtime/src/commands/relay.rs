@@ -16,14 +16,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use nix::poll::PollFlags;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::PollFlags;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{self, SetArg, Termios};
 
-use crate::sys::fds;
 use crate::monitor::service::{Readiness, Service, Watch};
+use crate::sys::fds;
 
 const CHUNK: usize = 16 * 1024;
 const BACKLOG: usize = 64 * 1024;
@@ -40,8 +40,10 @@ pub struct Relay {
     pub is_detached: bool,
     /// Standard input has ended, and all of it was passed on.
     pub input_ended: bool,
+    /// Standard input gives no more: on a terminal, that is its end.
+    stdin_ended: bool,
     /// Nobody reads our output any more.
-    pub is_broken: bool,
+    is_broken: bool,
 }
 
 /// Which of our own streams.
@@ -68,7 +70,12 @@ impl Relay {
     ///
     /// # Errors
     /// When the kernel refuses a descriptor.
-    pub fn new(input: Option<OwnedFd>, keys: &[u8], outputs: Vec<(OwnedFd, Target)>, signals: &[Signal]) -> Result<Relay> {
+    pub fn new(
+        input: Option<OwnedFd>,
+        keys: &[u8],
+        outputs: Vec<(OwnedFd, Target)>,
+        signals: &[Signal],
+    ) -> Result<Relay> {
         let set: SigSet = signals.iter().copied().collect();
         set.thread_block().context("cannot block signals")?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
@@ -80,6 +87,7 @@ impl Relay {
             received: Vec::new(),
             is_detached: false,
             input_ended: false,
+            stdin_ended: false,
             is_broken: false,
         })
     }
@@ -97,7 +105,8 @@ impl Relay {
     pub fn drain_ready(&mut self) -> Result<()> {
         self.close_input();
         loop {
-            let waiting: Vec<_> = self.outputs.iter().map(|(source, _)| (source.as_raw_fd(), PollFlags::POLLIN)).collect();
+            let waiting: Vec<_> =
+                self.outputs.iter().map(|(source, _)| (source.as_raw_fd(), PollFlags::POLLIN)).collect();
             let events = fds::poll(&waiting, 0).context("poll")?;
             let Some(index) = events.iter().position(|event| !event.is_empty()) else { return Ok(()) };
             self.read_output(index);
@@ -109,7 +118,7 @@ impl Relay {
         if self.is_broken {
             return Some(128 + Signal::SIGPIPE as i32);
         }
-        (tty && self.input_ended).then_some(128 + Signal::SIGHUP as i32)
+        (tty && self.stdin_ended).then_some(128 + Signal::SIGHUP as i32)
     }
 
     /// Passes no more input on.
@@ -127,6 +136,7 @@ impl Relay {
             // EIO: the terminal has gone.
             Err(_) => input.stdin_ended = true,
         }
+        self.stdin_ended = input.stdin_ended;
         self.settle();
     }
 
@@ -163,7 +173,13 @@ impl Relay {
 impl Input {
     fn new(sink: OwnedFd, keys: &[u8]) -> Result<Input> {
         fcntl(&sink, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR)).context("cannot set up the input")?;
-        Ok(Input { sink: File::from(sink), backlog: VecDeque::new(), keys: keys.to_vec(), matched: 0, stdin_ended: false })
+        Ok(Input {
+            sink: File::from(sink),
+            backlog: VecDeque::new(),
+            keys: keys.to_vec(),
+            matched: 0,
+            stdin_ended: false,
+        })
     }
 
     /// Takes what was typed; `true` when it ended in the detach keys. Keys that begin a match wait for its end.

@@ -10,9 +10,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use anyhow::{Result, bail};
-use nix::libc;
 use netmodes::names::{hosts, resolv};
 use netmodes::publish;
+use nix::libc;
 use oci_spec::image::Config;
 use rootfs_tools::Image;
 
@@ -238,7 +238,9 @@ fn bind(word: &OsStr) -> Result<Bind> {
     let source = match source {
         [b'/', ..] => OsString::from_vec(source.to_vec()),
         [b'.', ..] => std::path::absolute(OsStr::from_bytes(source))?.into_os_string(),
-        _ => bail!("invalid volume specification: '{shown}': named volumes are not supported yet, give an absolute path"),
+        _ => {
+            bail!("invalid volume specification: '{shown}': named volumes are not supported yet, give an absolute path")
+        }
     };
     let mut bind = Bind {
         source: text::encode(&source),

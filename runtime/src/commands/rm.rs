@@ -25,7 +25,11 @@ pub fn rm(host: &Host, args: &RmArgs) -> Result<i32> {
     })
 }
 
-fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
+/// Removes one container; with `force` it is killed first if it runs.
+///
+/// # Errors
+/// A sentence: it runs, or something could not be cleared away.
+pub fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
     if container.is_supervised()? && !container.is_ending()? {
         if !force {
             bail!(
@@ -35,7 +39,13 @@ fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
         }
         stop::stop_one(container, StopRequest { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
     }
-    let _life = container.await_life()?;
+    container.ensure_state_dir()?;
+    let life = container.await_life();
+    if container.check_recorded().is_err() {
+        // Somebody else was quicker: gone is what was asked for.
+        return Ok(());
+    }
+    let _life = life?;
     if matches!(container.state()?.status, Status::Starting | Status::Running) {
         crate::monitor::teardown::recover(container)?;
     }

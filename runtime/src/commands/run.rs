@@ -3,9 +3,12 @@
 use anyhow::{Result, bail};
 
 use super::conversation::{self, Manner, Outcome};
-use super::{create, words};
+use super::{create, rm, words};
 use crate::cli::RunArgs;
+use crate::container::Container;
 use crate::host::Host;
+use crate::launch::Failure;
+use crate::lock::Lock;
 use crate::monitor::spawn;
 
 /// Creates a container and runs it.
@@ -20,14 +23,25 @@ pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
     }
     let (made, life) = create::make(host, container, true)?;
     let Some(life) = life else { bail!("the new container's lock is held by somebody else") };
-    let connection = spawn::spawn(&made, life)?;
-    if args.detach {
+    let manner = Manner { stdin: container.interactive, tty: container.tty, keys, start: true };
+    start(&made, life, (!args.detach).then_some(&manner)).inspect_err(|error| {
+        // Pontoon's own failure, such as a port in use: what was made for it goes again. A program that is not found
+        // or cannot be executed leaves its container to be looked at, as Docker's does.
+        if error.downcast_ref::<Failure>().is_none_or(|failure| failure.code == 125) {
+            let _ = rm::remove(host, &made, true);
+        }
+    })
+}
+
+/// Starts it, and stays with it in that manner; without one, prints its id.
+fn start(made: &Container, life: Lock, manner: Option<&Manner>) -> Result<i32> {
+    let connection = spawn::spawn(made, life)?;
+    let Some(manner) = manner else {
         conversation::start(&connection)?;
         println!("{}", made.record.id);
         return Ok(0);
-    }
-    let manner = Manner { stdin: container.interactive, tty: container.tty, keys, start: true };
-    match conversation::converse(connection, &manner)? {
+    };
+    match conversation::converse(connection, manner)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),
     }

@@ -46,7 +46,9 @@ pub fn start(host: &Host, args: &StartArgs) -> Result<i32> {
 /// # Errors
 /// A sentence, when another command is just starting it.
 pub fn spawn_monitor(container: &Container) -> Result<Option<Connection>> {
+    container.ensure_state_dir()?;
     let operation = container.lock_operation()?;
+    container.check_recorded()?;
     let life = match container.take_life()? {
         Some(life) => life,
         None if container.is_ending()? => container.await_life()?,

@@ -22,7 +22,10 @@ use crate::monitor::{network, teardown};
 pub fn sweep(host: &Host) {
     for id in names_in(&host.state.join("containers")).unwrap_or_default() {
         if let Err(error) = look_at(host, &id) {
-            eprintln!("pontoon: cannot clear away what a crash left of the container {}: {error:#}", &id[..12.min(id.len())]);
+            eprintln!(
+                "pontoon: cannot clear away what a crash left of the container {}: {error:#}",
+                &id[..12.min(id.len())]
+            );
         }
     }
     for id in names_in(&host.root.join("scratch")).unwrap_or_default() {
@@ -59,10 +62,13 @@ pub fn revive(container: &Container) -> Result<()> {
     if !matches!(container.state()?.status, Status::Starting | Status::Running) {
         return Ok(());
     }
-    let _operation = container.lock_operation()?;
-    match container.take_life()? {
-        Some(_life) => teardown::recover(container),
-        None => Ok(()),
+    let Ok(_operation) = container.lock_operation() else {
+        // Its directory has gone: somebody else has put it right.
+        return Ok(());
+    };
+    match container.take_life() {
+        Ok(Some(_life)) => teardown::recover(container),
+        _ => Ok(()),
     }
 }
 

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() -> Result<()> {
-        for (word, expected) in [("512", 512), ("1k", 1024), ("512m", 512 << 20), ("1.5GB", 3 << 29), ("2MiB", 2 << 20)] {
+        for (word, expected) in [("512", 512), ("1k", 1024), ("512m", 512 << 20), ("1.5GB", 3 << 29), ("2MiB", 2 << 20)]
+        {
             assert_eq!(bytes(word)?, expected, "{word}");
         }
         for bad in ["", "x", "-1", "1x", "1e400"] {
@@ -144,7 +145,8 @@ mod tests {
 
     #[test]
     fn signals_by_every_name() -> Result<()> {
-        for (word, expected) in [("KILL", 9), ("SIGTERM", 15), ("hup", 1), ("9", 9), ("RTMIN+3", 37), ("SIGRTMAX", 64)] {
+        for (word, expected) in [("KILL", 9), ("SIGTERM", 15), ("hup", 1), ("9", 9), ("RTMIN+3", 37), ("SIGRTMAX", 64)]
+        {
             assert_eq!(signal(word)?, expected, "{word}");
         }
         for bad in ["", "0", "65", "FOO", "RTMIN+99", "-9"] {

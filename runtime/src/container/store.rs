@@ -103,8 +103,7 @@ impl<'a> Containers<'a> {
     /// # Errors
     /// When the directories cannot be read.
     pub fn list(&self) -> Result<Vec<Result<Container>>> {
-        let mut all: Vec<Result<Container>> =
-            self.ids()?.iter().filter_map(|id| self.load(id).transpose()).collect();
+        let mut all: Vec<Result<Container>> = self.ids()?.iter().filter_map(|id| self.load(id).transpose()).collect();
         all.sort_by(|a, b| match (a, b) {
             (Ok(a), Ok(b)) => (&a.record.created, &a.record.id).cmp(&(&b.record.created, &b.record.id)),
             (a, b) => a.is_ok().cmp(&b.is_ok()),
@@ -188,6 +187,28 @@ impl Container {
         Lock::is_held(&self.state_dir().join("lock"), Byte::Life)
     }
 
+    /// The state directory with its lock, where a reboot has swept it. Somebody may remove the container meanwhile, so
+    /// once the lock is held [`Container::check_recorded`] has the last word.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn ensure_state_dir(&self) -> Result<()> {
+        host::ensure_directory(&self.state_dir())?;
+        Lock::ensure_file(&self.state_dir().join("lock"))
+    }
+
+    /// Whether the record is still there, now that the caller holds a lock; if not, the lock's directory goes, too.
+    ///
+    /// # Errors
+    /// `No such container`.
+    pub fn check_recorded(&self) -> Result<()> {
+        if self.record_path().exists() {
+            return Ok(());
+        }
+        host::remove_tree(&self.state_dir())?;
+        bail!("No such container: {}", self.record.name)
+    }
+
     /// Whether its life is held, but what it was held for is over: the monitor is clearing away.
     ///
     /// # Errors
@@ -202,7 +223,6 @@ impl Container {
     /// # Errors
     /// When the state directory cannot be written.
     pub fn lock_operation(&self) -> Result<Lock> {
-        host::ensure_directory(&self.state_dir())?;
         Lock::wait(&self.state_dir().join("lock"), Byte::Operation)
     }
 
@@ -211,7 +231,6 @@ impl Container {
     /// # Errors
     /// When the state directory cannot be written.
     pub fn take_life(&self) -> Result<Option<Lock>> {
-        host::ensure_directory(&self.state_dir())?;
         Lock::try_take(&self.state_dir().join("lock"), Byte::Life)
     }
 
@@ -220,7 +239,6 @@ impl Container {
     /// # Errors
     /// When the state directory cannot be written.
     pub fn await_life(&self) -> Result<Lock> {
-        host::ensure_directory(&self.state_dir())?;
         Lock::wait(&self.state_dir().join("lock"), Byte::Life)
     }
 
@@ -241,6 +259,23 @@ impl Container {
     /// When the file cannot be written.
     pub fn write_state(&self, state: &State) -> Result<()> {
         files::write_json(&self.state_dir().join("state.json"), state, Durability::UntilReboot)
+    }
+
+    /// Says beforehand how this run will have ended if the host dies under it: 255, as Docker calls it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_fate(&self, running: &State) -> Result<()> {
+        let started = running.started.clone();
+        let fate = State {
+            version: files::VERSION,
+            status: Status::Exited,
+            exit_code: 255,
+            finished: started.clone(),
+            started,
+            ..State::default()
+        };
+        files::write_json(&self.disk_dir().join("exit.json"), &fate, Durability::UntilReboot)
     }
 
     /// Says how the last run ended: what stays when the state directory is swept.
@@ -296,7 +331,7 @@ impl Container {
         let name = self.name_path();
         remove_file(&name)?;
         symlink(&self.record.id, &name).with_context(|| format!("cannot write {}", name.display()))?;
-        host::ensure_directory(&self.state_dir())?;
+        self.ensure_state_dir()?;
         for directory in ["upper", "work"] {
             host::ensure_directory(&self.disk_dir().join(directory))?;
         }

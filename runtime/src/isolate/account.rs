@@ -118,7 +118,8 @@ fn open_regular(path: &str) -> Option<File> {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var/www:/bin/sh\n1000:x:5:5::/trap:/bin/sh\nodd\n";
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var/www:/bin/sh\n1000:x:5:5::/trap:/bin/sh\nodd\n";
     const GROUP: &str = "root:x:0:\nwww:x:33:\naudio:x:29:www,root\nvideo:x:44:www\nbad\n";
 
     fn account(words: &str) -> Result<Account> {

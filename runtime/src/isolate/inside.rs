@@ -58,7 +58,9 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         match self.open(path, flags) {
             Err(Errno::NOENT) => {}
-            other => return other.with_context(|| format!("cannot open the directory {} in the container", path.display())),
+            other => {
+                return other.with_context(|| format!("cannot open the directory {} in the container", path.display()));
+            }
         }
         let (above, name) = split(path)?;
         let parent = self.ensure_behind_links(above, links)?;
@@ -69,7 +71,9 @@ impl Root {
                     return self.ensure_behind_links(&above.join(OsStr::from_bytes(target.as_bytes())), links - 1);
                 }
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot make {} in the container", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make {} in the container", path.display()));
+            }
         }
         self.open(path, flags).with_context(|| format!("cannot open {} in the container", path.display()))
     }

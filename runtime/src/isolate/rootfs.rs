@@ -66,7 +66,8 @@ fn furnish(spec: &Spec, root: &Root) -> Result<Option<Console>> {
     let linux = spec.linux().as_ref().ok_or_else(|| anyhow!("the specification has no Linux part"))?;
     devices::populate(root, linux.devices().as_deref().unwrap_or_default())?;
     let terminal = spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false);
-    let console = terminal.then(|| devices::console(root)).transpose()?.map(|(master, slave)| Console { master, slave });
+    let console =
+        terminal.then(|| devices::console(root)).transpose()?.map(|(master, slave)| Console { master, slave });
     ensure_working_directory(spec, root)?;
     for (name, value) in linux.sysctl().iter().flatten() {
         mounts::write_sysctl(root, name, value)?;

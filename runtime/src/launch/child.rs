@@ -22,14 +22,7 @@ use crate::isolate::rootfs;
 use crate::sys::{fds, process, term};
 
 /// Runs in the cloned child.
-pub fn run(
-    spec: &Spec,
-    cgroup: &Cgroup,
-    program: &Program,
-    stdio: &Stdio,
-    pipe: &Pipe,
-    keep: &[RawFd],
-) -> Infallible {
+pub fn run(spec: &Spec, cgroup: &Cgroup, program: &Program, stdio: &Stdio, pipe: &Pipe, keep: &[RawFd]) -> Infallible {
     let mut keep = keep.to_vec();
     keep.push(pipe.as_fd().as_raw_fd());
     fds::keep_only(&keep);

@@ -13,8 +13,8 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, bail};
-use nix::libc;
 use nix::fcntl::{OFlag, open};
+use nix::libc;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
 use oci_spec::runtime::Spec;
@@ -48,7 +48,14 @@ pub fn join(spec: &Spec, init: &OwnedFd, cgroup: &Cgroup, stdio: &Stdio, unified
     Ok(Launched::new(made, ours))
 }
 
-fn run(program: &Program, init: BorrowedFd<'_>, stdio: &Stdio, pipe: &Pipe, keep: &[RawFd], unified: bool) -> Infallible {
+fn run(
+    program: &Program,
+    init: BorrowedFd<'_>,
+    stdio: &Stdio,
+    pipe: &Pipe,
+    keep: &[RawFd],
+    unified: bool,
+) -> Infallible {
     fds::keep_only(keep);
     let failure = match enter(init, stdio, pipe, unified) {
         Ok(()) => program.execute(),

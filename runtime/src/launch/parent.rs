@@ -34,10 +34,9 @@ pub fn launch(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio) -> Result<Launched> {
     let (ours, theirs) = Pipe::pair()?;
     let keep: Vec<_> = stdio.descriptors().iter().map(AsRawFd::as_raw_fd).collect();
     let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
-    let made = process::clone_process(namespaces, cgroup.fd(), || {
-        child::run(spec, cgroup, &program, stdio, &theirs, &keep)
-    })
-    .context("cannot clone the container's first process")?;
+    let made =
+        process::clone_process(namespaces, cgroup.fd(), || child::run(spec, cgroup, &program, stdio, &theirs, &keep))
+            .context("cannot clone the container's first process")?;
     drop(theirs);
     if cgroup.fd().is_none() {
         cgroup.attach(made.pid).context("cannot place the container in its control group")?;

@@ -68,8 +68,8 @@ impl Pipe {
     /// When the socket fails.
     pub fn hear(&self) -> Result<Said> {
         let mut buffer = [0; 4096];
-        let (length, mut descriptors) = retried(|| fds::receive(self.socket.as_fd(), &mut buffer))
-            .context("cannot read from the child")?;
+        let (length, mut descriptors) =
+            retried(|| fds::receive(self.socket.as_fd(), &mut buffer)).context("cannot read from the child")?;
         match buffer[..length] {
             [] => Ok(Said::Gone),
             [b'C', ..] => match descriptors.pop() {

@@ -64,7 +64,9 @@ impl Program {
             environment: process.env().iter().flatten().map(|word| text::decode(word)).collect(),
             capabilities: capabilities::Prepared::new(process.capabilities().as_ref().unwrap_or(&none))?,
             rlimits: limits::Rlimits::new(process.rlimits().as_deref().unwrap_or_default())?,
-            filter: profile.map(|profile| anyhow::Ok((seccomp::compile(profile)?, seccomp::flags(profile)?))).transpose()?,
+            filter: profile
+                .map(|profile| anyhow::Ok((seccomp::compile(profile)?, seccomp::flags(profile)?)))
+                .transpose()?,
         })
     }
 

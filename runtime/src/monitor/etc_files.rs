@@ -62,7 +62,11 @@ impl Files {
     /// As [`Files::of_network`].
     pub fn of_host(record: &Record) -> Result<Files> {
         let hosts = hosts::hosts_of_host_network(&text("/etc/hosts"), &extra_hosts(record)?, &[])?;
-        Ok(Files { hosts, resolv: resolv::for_host_network(&text("/etc/resolv.conf"), &overrides(record)), ..Files::default() })
+        Ok(Files {
+            hosts,
+            resolv: resolv::for_host_network(&text("/etc/resolv.conf"), &overrides(record)),
+            ..Files::default()
+        })
     }
 
     /// Writes the three files into the container's state directory.

@@ -49,8 +49,7 @@ impl Log<File> {
     /// A sentence with the path.
     pub fn open(path: &Path) -> Result<Log> {
         let open = || -> std::io::Result<File> {
-            let mut file =
-                OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+            let mut file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
             file.seek(SeekFrom::End(0))?;
             Ok(file)
         };
@@ -72,7 +71,8 @@ impl<W: Write + Truncate> Log<W> {
             text.push(b'\n');
         }
         if self.dropped > 0 {
-            let note = format!("{now:.9} stderr F pontoon: {} lines were dropped, as the disk was full\n", self.dropped);
+            let note =
+                format!("{now:.9} stderr F pontoon: {} lines were dropped, as the disk was full\n", self.dropped);
             text.splice(0..0, note.into_bytes());
         }
         match self.append(&text) {

@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use netmodes::apply::apply;
+use netmodes::apply::{self, apply};
 use netmodes::facts::Facts;
 use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
@@ -26,6 +26,7 @@ use super::netns::{Netns, Opened};
 use super::resolver::{Config, Resolver};
 use crate::container::record::Mode;
 use crate::container::state::Endpoint;
+use crate::container::store::names_in;
 use crate::container::{Container, Record};
 use crate::host::Host;
 use crate::lock::{Byte, Lock};
@@ -96,6 +97,9 @@ impl Connection {
     pub fn apply(&mut self, container: &Container) -> Result<()> {
         if let Some(network) = &self.network {
             networks(&container.host)?.ensure(network, &self.plan.shared, &mut self.kernel)?;
+            if self.kernel.has_rebuilt_tables() {
+                reinstate(&container.host, &mut self.kernel)?;
+            }
         }
         let mut journal = Journal::open(&container.journal_path())?;
         apply(&self.plan.own, &mut self.kernel, &mut journal)?;
@@ -150,6 +154,20 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
         Resolver::new(opened.resolver, config, alive(&container.host))
     });
     Ok(Connection { kernel, endpoints: vec![endpoint], resolver, plan, network: Some(network), _ports: ports })
+}
+
+/// The firewall's tables had to be made anew: somebody flushed them (or nothing ever ran). What running containers and
+/// their networks have in them is put back from their journals.
+fn reinstate(host: &Host, kernel: &mut Kernel) -> Result<()> {
+    for tree in ["networks", "containers"] {
+        for id in names_in(&host.state.join(tree))? {
+            let path = host.state.join(tree).join(id).join("journal");
+            if path.exists() {
+                apply::reinstate(&Journal::open(&path)?, kernel)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Binds every host port, before anything is made: one that somebody holds ends the start here.

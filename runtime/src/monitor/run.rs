@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use nix::libc;
 use jiff::Timestamp;
 use netmodes::kernel::Kernel;
+use nix::libc;
 
 use super::clients::{Clients, Message, STARTER};
 use super::life::Life;
@@ -28,8 +28,8 @@ use crate::control::{Reply, Request, StopRequest};
 use crate::files;
 use crate::isolate::cgroup::{self, Cgroup};
 use crate::launch::{Failure, Stdio, launch};
-use crate::sys::term::{self, Size};
 use crate::processes;
+use crate::sys::term::{self, Size};
 
 /// Everything that a monitor holds.
 struct Run {
@@ -92,8 +92,7 @@ impl Run {
     /// Launches init in the namespace that is there; `fresh` when the namespace is still empty.
     fn run_init(&mut self, fresh: bool, early: Vec<Message>) -> Result<()> {
         let spec = specification::of(&self.container)?;
-        let cgroup = Cgroup::create(&cgroup::detect()?, &self.container.host.cgroup_parent, &self.container.record.id)
-            .context("cannot make the container's control group")?;
+        let cgroup = self.create_cgroup().context("cannot make the container's control group")?;
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.apply(resources).context("cannot set the container's limits")?;
         }
@@ -119,7 +118,18 @@ impl Run {
         launched.go()?;
         self.state.status = Status::Running;
         self.state.started = Timestamp::now().to_string();
-        self.container.write_state(&self.state)
+        self.container.write_state(&self.state)?;
+        self.container.write_fate(&self.state)
+    }
+
+    /// One of that name can only be a leftover, as we hold the container's life.
+    fn create_cgroup(&self) -> Result<Cgroup> {
+        let (hierarchy, parent) = (cgroup::detect()?, &self.container.host.cgroup_parent);
+        let create = || Cgroup::create(&hierarchy, parent, &self.container.record.id);
+        create().or_else(|error| match Cgroup::open(&hierarchy, parent, &self.container.record.id)? {
+            Some(old) => old.kill().and_then(|()| old.remove()).and_then(|()| create()),
+            None => Err(error),
+        })
     }
 
     fn connect_streams(&mut self, ends: Ends, master: Option<OwnedFd>) -> Result<()> {

@@ -78,7 +78,11 @@ fn become_monitor(
         .try_for_each(|(fd, number)| fds::place(fd, number));
     // Numbers below 10 are taken over one by one, so what is needed later is first moved out of the way.
     let moved = placed.and_then(|()| {
-        Ok((fds::moved_above(conversation.as_fd(), 10)?, fds::moved_above(life.as_fd(), 10)?, fds::moved_above(binary.as_fd(), 10)?))
+        Ok((
+            fds::moved_above(conversation.as_fd(), 10)?,
+            fds::moved_above(life.as_fd(), 10)?,
+            fds::moved_above(binary.as_fd(), 10)?,
+        ))
     });
     if let Ok((conversation, life, binary)) = moved {
         let ready = fds::place(conversation.as_fd(), CONVERSATION).and_then(|()| fds::place(life.as_fd(), LIFE));

@@ -14,9 +14,9 @@ use netmodes::kernel::Kernel;
 use netmodes::names::registry;
 
 use super::network::{names_of, network_state, networks};
+use crate::container::Container;
 use crate::container::state::{State, Status};
 use crate::container::store::remove_file;
-use crate::container::Container;
 use crate::files;
 use crate::host;
 use crate::isolate::cgroup::{self, Cgroup};
@@ -50,18 +50,18 @@ fn forget(container: &Container, state: &State) -> Result<()> {
         registry::withdraw(&directory, &names_of(&container.record), id)?;
         networks.release(&networks.find(&endpoint.network_id)?, endpoint.address, id)?;
     }
+    // A start that died before its state could say what it had leased: every network is searched.
     if state.status == Status::Starting && state.endpoints.is_empty() {
-        forget_unwritten(container)?;
+        forget_everywhere(&container.host, id)?;
     }
     Ok(())
 }
 
-/// A start that died before its state could say what it had leased: every network is searched.
-fn forget_unwritten(container: &Container) -> Result<()> {
-    let networks = networks(&container.host)?;
+fn forget_everywhere(host: &host::Host, id: &str) -> Result<()> {
+    let networks = networks(host)?;
     for network in networks.list()? {
-        registry::withdraw_all(&networks.directory(&network), &container.record.id)?;
-        networks.release_all(&network, &container.record.id)?;
+        registry::withdraw_all(&networks.directory(&network), id)?;
+        networks.release_all(&network, id)?;
     }
     Ok(())
 }
@@ -83,11 +83,7 @@ pub fn conclude(container: &Container, mut state: State) -> Result<()> {
     state.version = files::VERSION;
     state.pid = 0;
     state.endpoints.clear();
-    if container.record.auto_remove {
-        container.remove_record()
-    } else {
-        container.write_exit(&state)
-    }
+    if container.record.auto_remove { container.remove_record() } else { container.write_exit(&state) }
 }
 
 /// Puts right what a monitor left that was killed: the kernel killed its container along.
@@ -124,6 +120,7 @@ pub fn recover_remains(host: &host::Host, id: &str) -> Result<()> {
     if !journal.steps().is_empty() {
         undo(&mut journal, &mut Kernel::open(None)?);
     }
+    forget_everywhere(host, id)?;
     for tree in ["containers", "scratch"] {
         host::remove_tree(&host.root.join(tree).join(id))?;
     }

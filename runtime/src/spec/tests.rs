@@ -124,7 +124,8 @@ fn only_the_privileged_are_unconfined() {
 #[test]
 fn limits_are_set_only_when_asked_for() {
     let mut record = record();
-    let resources = |record: &Record| spec(record, &facts()).unwrap().linux().as_ref().unwrap().resources().clone().unwrap();
+    let resources =
+        |record: &Record| spec(record, &facts()).unwrap().linux().as_ref().unwrap().resources().clone().unwrap();
     let none = resources(&record);
     assert!(none.memory().is_none() && none.cpu().is_none() && none.pids().is_none());
     record.limits = Limits { memory: Some(64 << 20), nano_cpus: Some(1_500_000_000), pids: Some(5) };

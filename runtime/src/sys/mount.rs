@@ -64,9 +64,8 @@ fn detached_binary() -> io::Result<OwnedFd> {
 
 fn sealed_binary() -> io::Result<OwnedFd> {
     // SAFETY: the name is a C string; the descriptor returned is new and ours.
-    let fd = check(
-        unsafe { libc::memfd_create(c"pontoon".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) }.into(),
-    )?;
+    let fd =
+        check(unsafe { libc::memfd_create(c"pontoon".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) }.into())?;
     // SAFETY: see above.
     let mut file = unsafe { std::fs::File::from_raw_fd(fd as i32) };
     file.write_all(&std::fs::read("/proc/self/exe")?)?;
