@@ -16,7 +16,8 @@ if [ "${1-}" != --inside ]; then
     exec $sudo unshare --net --mount --pid --fork --kill-child --mount-proc bash "$(realpath "$0")" --inside "$pontoon"
 fi
 
-bold=$(tput bold 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
+bold= plain=
+[ ! -t 1 ] || { bold=$(tput bold) plain=$(tput sgr0); }
 say() { printf '\n# %s\n' "$*"; }
 type_() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; eval "$@"; }
 
