@@ -9,6 +9,7 @@ needs='
 build      command -v cc                                       gcc
 build      test -e "$(cc -print-file-name=libc.a)"             libc6-dev
 build      busybox_is_static                                   busybox-static
+build      command -v ip                                       iproute2
 test       command -v nft                                      nftables
 test       command -v ip                                       iproute2
 test       command -v strace                                   strace

@@ -20,6 +20,9 @@ use anyhow::{Context, Result, bail};
 use crate::files;
 use crate::lock::Lock;
 
+/// Directories of what dies with the kernel.
+const IN_STATE: [&str; 3] = ["containers", "names", "networks"];
+
 /// The directories and the cgroup parent of one Pontoon.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -32,7 +35,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Makes the directories where they are missing and sweeps the state of an earlier boot.
+    /// Makes the directories where they are missing.
     ///
     /// # Errors
     /// A sentence when the caller is not root or may not write there.
@@ -45,11 +48,9 @@ impl Host {
             ensure_directory(directory)?;
         }
         Lock::ensure_file(&host.state.join("lock"))?;
-        host.sweep_if_rebooted()?;
-        for (parent, names) in [
-            (&host.root, ["containers", "names", "networks", "scratch"].as_slice()),
-            (&host.state, ["containers", "names", "networks"].as_slice()),
-        ] {
+        for (parent, names) in
+            [(&host.root, ["containers", "names", "networks", "scratch"].as_slice()), (&host.state, &IN_STATE)]
+        {
             for name in names {
                 ensure_directory(&parent.join(name))?;
             }
@@ -65,21 +66,29 @@ impl Host {
         Lock::wait(&self.state.join("lock"), crate::lock::Byte::Operation)
     }
 
-    fn sweep_if_rebooted(&self) -> Result<()> {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the kernel's boot id")?;
-        let stamp = self.state.join("boot");
-        if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == boot) {
-            return Ok(());
-        }
-        let _lock = self.lock()?;
-        if fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == boot) {
-            return Ok(());
-        }
-        for name in ["containers", "names", "networks"] {
-            remove_tree(&self.state.join(name))?;
-        }
-        files::replace(&stamp, boot.as_bytes(), files::Durability::UntilReboot)
+    /// Whether the state is about a kernel that has gone: the stamp names another boot, or none.
+    ///
+    /// # Errors
+    /// When the kernel does not tell its boot id.
+    pub fn is_stale(&self) -> Result<bool> {
+        Ok(!fs::read_to_string(self.state.join("boot")).is_ok_and(|stamp| Some(stamp) == boot_id().ok()))
     }
+
+    /// Empties the state directory and stamps it with this boot. The caller holds the host's lock.
+    ///
+    /// # Errors
+    /// What the kernel says, with the path.
+    pub fn begin_boot(&self) -> Result<()> {
+        for name in IN_STATE {
+            remove_tree(&self.state.join(name))?;
+            ensure_directory(&self.state.join(name))?;
+        }
+        files::replace(&self.state.join("boot"), boot_id()?.as_bytes(), files::Durability::UntilReboot)
+    }
+}
+
+fn boot_id() -> Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the kernel's boot id")
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -134,7 +134,11 @@ fn place(parent: &Path, key: &str, container: &str, text: &str) -> Result<(), Er
     let (draft, owners) = (draft(parent, container), parent.join(key));
     let target = owners.join(container);
     for _ in 0..ATTEMPTS {
-        fs::create_dir_all(&owners).map_err(on("make directory", &owners))?;
+        match fs::create_dir_all(&owners) {
+            // It was there when mkdir said so, and gone when create_dir_all looked.
+            Err(lost) if matches!(lost.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => continue,
+            made => made.map_err(on("make directory", &owners))?,
+        }
         fs::write(&draft, text).map_err(on("write", &draft))?;
         match fs::rename(&draft, &target) {
             // Between our mkdir and our rename another owner left and took the empty directory along.

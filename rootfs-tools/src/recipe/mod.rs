@@ -182,7 +182,10 @@ impl Store {
 fn builtin(name: &str) -> Option<(Reference, &'static str, &'static str)> {
     let reference = name.parse::<Reference>().ok().filter(|reference| reference.digest().is_none())?;
     let text = reference.to_string();
-    BUILT_IN.iter().find(|(known, _)| text == format!("{known}:latest")).map(|(known, recipe)| (reference, *known, *recipe))
+    BUILT_IN
+        .iter()
+        .find(|(known, _)| text == format!("{known}:latest"))
+        .map(|(known, recipe)| (reference, *known, *recipe))
 }
 
 fn parse(text: &[u8]) -> Result<Recipe, String> {

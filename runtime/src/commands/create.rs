@@ -40,7 +40,7 @@ pub fn make(host: &Host, args: &ContainerArgs, starting: bool) -> Result<(Contai
     let image = store.find(&found.id.to_string())?;
     let name = args.name.clone().map_or_else(|| naming::made_up(0), Ok)?;
     let mut record = request::record(host, args, &image, name)?;
-    let _lock = host.lock()?;
+    let lock = host.lock()?;
     let containers = Containers::of(host);
     for attempt in 1..20 {
         if args.name.is_some() || containers.lookup(&record.name)?.is_none() {
@@ -48,7 +48,7 @@ pub fn make(host: &Host, args: &ContainerArgs, starting: bool) -> Result<(Contai
         }
         record.name = naming::made_up(attempt)?;
     }
-    containers.create(record, starting)
+    containers.create(&lock, record, starting)
 }
 
 /// A container of that name that is just ending keeps the name for another moment: its end is waited for.

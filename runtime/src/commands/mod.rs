@@ -46,7 +46,7 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
     }
     check_words(&cli.command)?;
     let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent)?;
-    sweep::sweep(&host);
+    sweep::sweep(&host)?;
     match cli.command {
         Command::Run(args) => run::run(&host, args),
         Command::Create(args) => create::create(&host, args),

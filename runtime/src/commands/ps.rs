@@ -9,6 +9,7 @@ use super::template;
 use crate::cli::PsArgs;
 use crate::container::{Container, Containers, State, Status};
 use crate::host::Host;
+use crate::text;
 
 /// Lists containers, newest first.
 ///
@@ -25,11 +26,11 @@ pub fn ps(host: &Host, args: &PsArgs) -> Result<i32> {
             Err(error) => eprintln!("pontoon: {error:#}"),
         }
     }
-    print!("{}", text(args, &rows)?);
+    print!("{}", table(args, &rows)?);
     Ok(0)
 }
 
-fn text(args: &PsArgs, rows: &[Value]) -> Result<String> {
+fn table(args: &PsArgs, rows: &[Value]) -> Result<String> {
     let cell = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
     if args.quiet {
         return Ok(rows.iter().map(|row| cell(row, "ID") + "\n").collect());
@@ -51,7 +52,7 @@ fn row(container: &Container, whole: bool) -> Result<(Value, bool)> {
     let record = &container.record;
     let state = container.state()?;
     let is_running = state.status == Status::Running && container.is_supervised()?;
-    let command = record.process.args.iter().map(|word| word.escape_debug().to_string()).collect::<Vec<_>>().join(" ");
+    let command = record.process.args.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ");
     let shown = if whole || command.chars().count() <= 20 {
         command
     } else {
@@ -71,6 +72,11 @@ fn row(container: &Container, whole: bool) -> Result<(Value, bool)> {
         "Networks": networks.join(","),
     });
     Ok((row, is_running))
+}
+
+/// Control characters escaped, bytes that are not UTF-8 as U+FFFD: one line, whatever the argument.
+fn shown(word: &str) -> String {
+    text::decode(word).to_string_lossy().escape_debug().to_string()
 }
 
 /// `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.

@@ -49,8 +49,6 @@ pub fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
     if matches!(container.state()?.status, Status::Starting | Status::Running) {
         crate::monitor::teardown::recover(container)?;
     }
-    let store = host.lock()?;
-    container.remove_record()?;
-    drop(store);
-    container.remove()
+    container.remove_record(&host.lock()?)?;
+    container.remove_files()
 }

@@ -6,11 +6,15 @@
 //!                           no record        create or rm was killed: remove what is there
 //! <root>/scratch/<id>       no state         the files of a --rm container
 //! networks                  half removed     finish it
+//! <state>                   another boot     undo the journals, sweep all of it
 //! ```
 //!
 //! Trouble here does not keep the command from its work; what it needs itself it will complain about.
 
 use anyhow::Result;
+use netmodes::apply::undo;
+use netmodes::journal::Journal;
+use netmodes::kernel::Kernel;
 
 use crate::container::store::names_in;
 use crate::container::{Container, Containers, Status};
@@ -18,8 +22,14 @@ use crate::host::{self, Host};
 use crate::lock::{Byte, Lock};
 use crate::monitor::{network, teardown};
 
-/// Looks at every container of this boot.
-pub fn sweep(host: &Host) {
+/// Looks at every container.
+///
+/// # Errors
+/// Only when the state of an earlier boot cannot be swept: nothing may be believed then.
+pub fn sweep(host: &Host) -> Result<()> {
+    if host.is_stale()? {
+        after_reboot(host)?;
+    }
     for id in names_in(&host.state.join("containers")).unwrap_or_default() {
         if let Err(error) = look_at(host, &id) {
             eprintln!(
@@ -38,6 +48,31 @@ pub fn sweep(host: &Host) {
     {
         super::network::finish(&networks);
     }
+    Ok(())
+}
+
+/// The state is about kernel objects that have gone with their kernel. What lives outside of it, such as names for
+/// `ip netns` on a /run that was kept, is undone by the journals; what they cannot find is forgiven. Then all of it goes,
+/// and so do the files of containers whose record was never finished or has gone.
+fn after_reboot(host: &Host) -> Result<()> {
+    let _store = host.lock()?;
+    if !host.is_stale()? {
+        return Ok(());
+    }
+    for id in names_in(&host.state.join("containers"))? {
+        if let (Ok(mut journal), Ok(mut kernel)) =
+            (Journal::open(&host.state.join("containers").join(id).join("journal")), Kernel::open(None))
+        {
+            undo(&mut journal, &mut kernel);
+        }
+    }
+    for id in names_in(&host.root.join("containers"))? {
+        let directory = host.root.join("containers").join(id);
+        if !directory.join("record.json").exists() {
+            host::remove_tree(&directory)?;
+        }
+    }
+    host.begin_boot()
 }
 
 fn look_at(host: &Host, id: &str) -> Result<()> {

@@ -22,6 +22,9 @@ use crate::files::{self, Durability};
 use crate::host::{self, Host};
 use crate::lock::{Byte, Lock};
 
+/// Exit code of a run whose end nobody saw, as Docker's.
+const UNKNOWN: i32 = 255;
+
 /// All containers of a host.
 #[derive(Debug, Clone, Copy)]
 pub struct Containers<'a> {
@@ -44,11 +47,11 @@ impl<'a> Containers<'a> {
     }
 
     /// Records a new container under its name; with `starting` its life is taken before anybody can see it, so that
-    /// no other command takes it for the remains of a crash. The caller holds the host's lock.
+    /// no other command takes it for the remains of a crash. `store` is the host's lock.
     ///
     /// # Errors
     /// Docker's "Conflict" sentence when the name is taken.
-    pub fn create(&self, record: Record, starting: bool) -> Result<(Container, Option<Lock>)> {
+    pub fn create(&self, store: &Lock, record: Record, starting: bool) -> Result<(Container, Option<Lock>)> {
         let container = Container { host: self.host.clone(), record };
         if let Some(holder) = self.by_name(&container.record.name)? {
             bail!(
@@ -60,7 +63,7 @@ impl<'a> Containers<'a> {
         match container.write_new(starting) {
             Ok(life) => Ok((container, life)),
             Err(error) => {
-                let _ = container.remove();
+                let _ = container.remove_record(store).and_then(|()| container.remove_files());
                 Err(error)
             }
         }
@@ -250,7 +253,11 @@ impl Container {
         if let Some(state) = files::read_json(&self.state_dir().join("state.json"))? {
             return Ok(state);
         }
-        Ok(files::read_json(&self.disk_dir().join("exit.json"))?.unwrap_or_default())
+        match files::read_json(&self.disk_dir().join("exit.json")) {
+            Ok(state) => Ok(state.unwrap_or_default()),
+            // It is written without fsync, so a power cut may leave it empty; it ran, that is all there is to know.
+            Err(_) => Ok(State { status: Status::Exited, exit_code: UNKNOWN, ..State::default() }),
+        }
     }
 
     /// Says where the container is in its life.
@@ -270,7 +277,7 @@ impl Container {
         let fate = State {
             version: files::VERSION,
             status: Status::Exited,
-            exit_code: 255,
+            exit_code: UNKNOWN,
             finished: started.clone(),
             started,
             ..State::default()
@@ -287,21 +294,21 @@ impl Container {
         remove_file(&self.state_dir().join("state.json"))
     }
 
-    /// Removes every file of it; the record goes first, so that a crash in between leaves only leftovers.
+    /// Removes its files, once the record is gone. That may take a while, and a crash leaves only leftovers.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn remove(&self) -> Result<()> {
-        self.remove_record()?;
+    pub fn remove_files(&self) -> Result<()> {
         host::remove_tree(&self.disk_dir())?;
         host::remove_tree(&self.state_dir())
     }
 
-    /// Removes record, name and state: from here on there is no such container, only files.
+    /// Removes record and name: from here on there is no such container, only files. Under the host's lock, as
+    /// somebody may be taking the name at this moment.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn remove_record(&self) -> Result<()> {
+    pub fn remove_record(&self, _store: &Lock) -> Result<()> {
         remove_file(&self.record_path())?;
         self.remove_name()
     }

@@ -34,6 +34,9 @@ impl Failure {
     }
 }
 
+/// Above every other descriptor of a child, and below the usual limit of 1024.
+const HIGH: i32 = 512;
+
 /// One end of the pipe.
 #[derive(Debug)]
 pub struct Pipe {
@@ -59,6 +62,8 @@ impl Pipe {
     pub fn pair() -> Result<(Pipe, Pipe)> {
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .context("cannot make the pipe to the child")?;
+        // exec closes descriptors from the lowest up: the end of file on the highest says that all are closed.
+        let theirs = fds::moved_above(theirs.as_fd(), HIGH).context("cannot move the pipe to the child")?;
         Ok((Pipe { socket: ours }, Pipe { socket: theirs }))
     }
 

@@ -1,7 +1,7 @@
 //! Init's life: its end is noticed here, and nowhere else.
 //!
 //! ```text
-//! pidfd readable ── waitpid ──> exit code          deadline of a stop ──> SIGKILL for the whole cgroup
+//! pidfd readable ── waitpid ──> exit code          deadline of a stop ──> SIGKILL; the rest dies with init
 //! ```
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};

@@ -289,7 +289,7 @@ impl Run {
         for client in std::mem::take(&mut self.stopping) {
             self.clients.reply(client, &Reply::Done);
         }
-        if self.container.record.auto_remove { self.container.remove() } else { Ok(()) }
+        if self.container.record.auto_remove { self.container.remove_files() } else { Ok(()) }
     }
 
     fn conclusion(&mut self, ended: Result<i32>) -> Reply {

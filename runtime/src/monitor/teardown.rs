@@ -83,7 +83,11 @@ pub fn conclude(container: &Container, mut state: State) -> Result<()> {
     state.version = files::VERSION;
     state.pid = 0;
     state.endpoints.clear();
-    if container.record.auto_remove { container.remove_record() } else { container.write_exit(&state) }
+    if container.record.auto_remove {
+        container.remove_record(&container.host.lock()?)
+    } else {
+        container.write_exit(&state)
+    }
 }
 
 /// Puts right what a monitor left that was killed: the kernel killed its container along.
@@ -103,7 +107,7 @@ pub fn recover(container: &Container) -> Result<()> {
         state.finished = jiff::Timestamp::now().to_string();
     }
     conclude(container, state)?;
-    if container.record.auto_remove { container.remove() } else { Ok(()) }
+    if container.record.auto_remove { container.remove_files() } else { Ok(()) }
 }
 
 /// A container of which only directories are left: the record was never written, or is gone.
