@@ -27,9 +27,7 @@ pub fn bytes(word: &str) -> Result<i64> {
         _ => bail!("invalid size: '{word}'"),
     };
     match number.parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 && number < 1e15 => {
-            Ok((number * (1u64 << shift) as f64) as i64)
-        }
+        Ok(number) if (0.0..1e15).contains(&number) => Ok((number * (1u64 << shift) as f64) as i64),
         _ => bail!("invalid size: '{word}'"),
     }
 }

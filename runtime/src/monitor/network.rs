@@ -50,7 +50,7 @@ pub struct Connection {
 /// # Errors
 /// When their directories cannot be used.
 pub fn networks(host: &Host) -> Result<Networks> {
-    Ok(Networks::open(&host.root.join("networks"), &host.state.join("networks"))?)
+    Ok(Networks::open(host.root.join("networks"), host.state.join("networks"))?)
 }
 
 /// Directory of a network's names and leases.
