@@ -1,13 +1,13 @@
 //! State files: JSON, replaced whole, and refused when a newer Pontoon wrote them.
 //!
 //! ```text
-//! write  NAME.<pid>.new ── (fsync) ── rename ── (fsync of the directory)
+//! write  NAME.new ── (fsync) ── rename ── (fsync of the directory)      one writer at a time: it holds a lock
 //! read   {"version": 1, …}     a version that we do not know is refused, and never rewritten
 //! ```
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -30,7 +30,9 @@ pub enum Durability {
 /// # Errors
 /// What the kernel says, with the path; nothing half-written stays.
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    let scratch = path.with_extension(format!("{}.new", std::process::id()));
+    let mut scratch = path.as_os_str().to_owned();
+    scratch.push(".new");
+    let scratch = PathBuf::from(scratch);
     let written = write_new(&scratch, bytes, durability).and_then(|()| fs::rename(&scratch, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&scratch);

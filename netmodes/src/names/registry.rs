@@ -61,15 +61,15 @@ pub fn withdraw<N: AsRef<str>>(dir: &Path, names: &[N], container: &str) -> Resu
     for name in &names {
         let owners = dir.join("names").join(name);
         addresses.extend(addresses_in(&owners.join(container)).map_err(on("read", &owners))?);
-        remove(&owners, container)?;
     }
+    // The names go last: as long as they are there, a withdrawal that was killed can be done again.
     for address in addresses {
         let owners = dir.join("pointers").join(address.to_string());
-        if pointer_in(&owners.join(container)).map_err(on("read", &owners))?.is_some_and(|n| names.contains(&n)) {
+        if pointer_in(&owners.join(container)).map_err(on("read", &owners))?.is_none_or(|n| names.contains(&n)) {
             remove(&owners, container)?;
         }
     }
-    Ok(())
+    names.iter().try_for_each(|name| remove(&dir.join("names").join(name), container))
 }
 
 /// Takes back every name of `container`: for the next command after a crash, which does not know the names.

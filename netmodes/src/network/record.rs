@@ -1,7 +1,7 @@
 //! Records of networks on the disk.
 //!
 //! ```text
-//! <directory>/<id>.<name>.json     written as *.new, synced, renamed, directory synced
+//! <directory>/<id>.<name>.json     written as `draft`, synced, renamed, directory synced
 //! ```
 //!
 //! Name and id are in the file's name, so that looking one up reads a directory and one file. A record that is damaged
@@ -67,10 +67,15 @@ pub(super) fn read(path: &Path) -> Result<Option<Network>, Error> {
     serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
+/// Where a record is written before it has its name. One for all, as only the holder of the store's lock writes.
+pub(super) fn draft(directory: &Path) -> PathBuf {
+    directory.join("draft")
+}
+
 /// Writes a record so that it is there wholly or not at all, even after a power cut.
 pub(super) fn write(directory: &Path, network: &Network) -> Result<(), Error> {
     let target = path(directory, &network.id, &network.name);
-    let temporary = target.with_extension("new");
+    let temporary = draft(directory);
     // Strings, numbers and maps of strings always serialise.
     let text = serde_json::to_vec_pretty(network).unwrap_or_default();
     let written = File::create(&temporary).and_then(|mut file| {

@@ -61,12 +61,13 @@ impl Networks {
         Ok(made)
     }
 
-    /// Is there a removal that somebody should finish? One look at two directories.
+    /// Is there a removal that somebody should finish, or the draft of a record whose writer was killed? One look at two
+    /// directories.
     ///
     /// # Errors
     /// They cannot be read.
     pub fn has_unfinished_removals(&self) -> Result<bool, Error> {
-        Ok(!self.unfinished()?.is_empty())
+        Ok(record::draft(&self.records).exists() || !self.unfinished()?.is_empty())
     }
 
     /// Deletes what is left of removed networks. What could not be deleted is tried again next time.
@@ -74,6 +75,19 @@ impl Networks {
         match self.unfinished() {
             Err(error) => vec![error],
             Ok(ids) => ids.iter().flat_map(|id| self.finish(id, net)).collect(),
+        }
+    }
+
+    /// Removes the draft of a record whose writer was killed: under the store's lock there is no other.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn remove_draft(&self) -> Result<(), Error> {
+        let _store = self.lock_store()?;
+        let draft = record::draft(&self.records);
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("remove", &draft, error)),
+            _ => Ok(()),
         }
     }
 

@@ -131,6 +131,7 @@ fn finish_behind(networks: &Networks) -> Result<()> {
 
 /// Deletes what removed networks have left in the kernel.
 pub fn finish(networks: &Networks) {
+    let _ = networks.remove_draft();
     if let Ok(mut kernel) = Kernel::open(None) {
         networks.finish_removal(&mut kernel);
         std::mem::forget(kernel);
