@@ -142,9 +142,10 @@ impl Sweep {
 }
 
 impl Injection {
-    /// Runs the line with this injection; strace ends when its last process has ended.
+    /// Runs the line with this injection; strace ends when its last process has ended, or is killed after 30 s.
     pub fn run(&self, host: &Host, line: &str) -> Output {
-        let mut command = host.command("strace");
+        let mut command = host.command("timeout");
+        command.args(["-s", "KILL", "30", "strace"]);
         // Only what is traced is injected.
         let (traced, rule) = (format!("trace={}", self.call), self.to_string());
         command.args(["-f", "-q", "-e", "signal=none", "-e", &traced, "-e", &rule]);
