@@ -40,12 +40,18 @@ fn main() -> ExitCode {
     };
     match commands::dispatch(cli) {
         Ok(code) => exit(code),
+        // Whoever read our output has enough: the end that a shell expects, without a word.
+        Err(error) if is_broken_pipe(&error) => exit(128 + 13),
         Err(error) => {
             eprintln!("pontoon: {error:#}");
             let failure = error.downcast_ref::<launch::Failure>();
             exit(failure.map_or(125, |failure| failure.code))
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Help is no failure; a word that does not belong is Pontoon's own, 125.

@@ -159,7 +159,12 @@ fn linux(record: &Record, facts: &Facts, capabilities: &[Capability]) -> Result<
     let privileged = record.privileges.privileged;
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces(record, facts)?)
-        .devices(if privileged { facts.devices.clone() } else { devices()? })
+        .devices(match is_mounted(record, Path::new("/dev")) {
+            // The directory is the person's: nothing of ours is put into it.
+            true => Vec::new(),
+            false if privileged => facts.devices.clone(),
+            false => devices()?,
+        })
         .resources(resources(&record.limits, privileged)?)
         .sysctl(sysctls(&record.network.mode))
         .masked_paths(if privileged { Vec::new() } else { masked(facts.cpus) })
@@ -250,10 +255,12 @@ fn device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCgroup>> {
 fn mounts(record: &Record, facts: &Facts) -> Result<Vec<Mount>> {
     let mut mounts = vec![overlay(facts)?];
     mounts.extend(standard(record.privileges.privileged, facts.cgroup_v2)?);
+    let access = if record.storage.read_only { "ro" } else { "rw" };
     for name in ["resolv.conf", "hostname", "hosts"] {
         let source = facts.files.join(name);
-        mounts.push(entry(&format!("/etc/{name}"), "bind", source, &["rbind", "rprivate"])?);
+        mounts.push(entry(&format!("/etc/{name}"), "bind", source, &["rbind", "rprivate", access])?);
     }
+    mounts.retain(|mount| !is_mounted(record, mount.destination()));
     for (target, options) in &record.storage.tmpfs {
         let words: Vec<&str> = ["nosuid", "nodev", "noexec"].into_iter().chain(options.split(',')).collect();
         mounts.push(entry(target, "tmpfs", "tmpfs", &words)?);
@@ -263,9 +270,14 @@ fn mounts(record: &Record, facts: &Facts) -> Result<Vec<Mount>> {
         mounts.push(entry(&bind.target, "bind", bind.source.as_str(), &["rbind", &bind.propagation, access])?);
     }
     // A mount on /a must not cover one on /a/b that was asked for first.
-    let fixed = mounts.len() - record.storage.tmpfs.len() - record.storage.binds.len();
-    mounts[fixed..].sort_by_key(|mount| mount.destination().components().count());
+    mounts.sort_by_key(|mount| mount.destination().components().count());
     Ok(mounts)
+}
+
+/// Whether the person mounts something there: that replaces what every container has.
+fn is_mounted(record: &Record, destination: &Path) -> bool {
+    let binds = record.storage.binds.iter().map(|bind| &bind.target);
+    binds.chain(record.storage.tmpfs.iter().map(|(target, _)| target)).any(|target| Path::new(target) == destination)
 }
 
 fn overlay(facts: &Facts) -> Result<Mount> {

@@ -64,13 +64,25 @@ impl Networks {
         record::read(&record::path(&self.records, &found.id, &found.name))?.ok_or_else(|| not_found(wanted))
     }
 
-    /// Every network, by name.
+    /// Every network that can be read, by name; a damaged record stands in nobody's way but its own.
     ///
     /// # Errors
-    /// A damaged record.
+    /// The directory cannot be read.
     pub fn list(&self) -> Result<Vec<Network>, Error> {
+        Ok(self.read_all()?.into_iter().filter_map(Result::ok).collect())
+    }
+
+    /// Why the other records cannot be read.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn damaged(&self) -> Result<Vec<Error>, Error> {
+        Ok(self.read_all()?.into_iter().filter_map(Result::err).collect())
+    }
+
+    fn read_all(&self) -> Result<Vec<Result<Network, Error>>, Error> {
         let read = |entry: record::Entry| record::read(&record::path(&self.records, &entry.id, &entry.name));
-        record::entries(&self.records)?.into_iter().filter_map(|entry| read(entry).transpose()).collect()
+        Ok(record::entries(&self.records)?.into_iter().filter_map(|entry| read(entry).transpose()).collect())
     }
 
     /// Makes a network: its record and its kernel objects. `created` is the time as RFC 3339.

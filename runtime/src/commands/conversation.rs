@@ -44,10 +44,17 @@ pub enum Outcome {
     Detached,
 }
 
-/// Signals that are passed on to a container without a terminal (all that can be caught, but those about our own
-/// children, pipes and job control).
-pub const PROXIED: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
+/// Signals that are passed on to a container: all that can be caught, as Docker does, but those about our own children,
+/// pipes and faults. The size of the window is passed on in another way.
+pub fn proxied() -> Vec<Signal> {
+    use Signal::{
+        SIGABRT, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGKILL, SIGPIPE, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP, SIGURG, SIGWINCH,
+    };
+    let kept = [
+        SIGABRT, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGKILL, SIGPIPE, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP, SIGURG, SIGWINCH,
+    ];
+    Signal::iterator().filter(|signal| !kept.contains(signal)).collect()
+}
 
 /// Starts a container and waits until it runs, for `-d` and `start`.
 ///
@@ -98,7 +105,7 @@ fn attach(connection: &Connection, manner: &Manner) -> Result<Relay> {
     theirs.extend(input.iter().map(|(read, _)| read.as_fd()));
     connection.send(&Request::Attach { stdin: manner.stdin }, &theirs)?;
     let keys = if manner.tty { manner.keys.as_slice() } else { &[] };
-    let mut signals = PROXIED.to_vec();
+    let mut signals = proxied();
     signals.push(Signal::SIGWINCH);
     let outputs = vec![(output.0, Target::Output), (error.0, Target::Error)];
     Relay::new(input.map(|(_, write)| write), keys, outputs, &signals)

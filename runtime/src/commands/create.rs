@@ -19,7 +19,7 @@ use crate::lock::Lock;
 /// A sentence; nothing is made then.
 pub fn create(host: &Host, args: CreateArgs) -> Result<i32> {
     let (container, _) = make(host, &args.container, false)?;
-    println!("{}", container.record.id);
+    super::say(format_args!("{}", container.record.id))?;
     Ok(0)
 }
 

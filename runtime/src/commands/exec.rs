@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use oci_spec::runtime::Spec;
 
-use super::conversation::{PROXIED, check_terminal};
+use super::conversation::{check_terminal, proxied};
 use super::relay::{RawTerminal, Relay, Target};
 use super::request;
 use crate::cli::ExecArgs;
@@ -156,7 +156,7 @@ fn relay(args: &ExecArgs, launched: &Launched, mut ends: Ends, master: Option<Ow
         ends.input = if args.interactive { Some(copy()?) } else { None };
         resize(master);
     } else {
-        signals.extend(PROXIED);
+        signals.extend(proxied());
     }
     let _raw = (args.tty && args.interactive).then(RawTerminal::enter).flatten();
     let mut relay = Relay::new(ends.input, &[], ends.outputs, &signals)?;

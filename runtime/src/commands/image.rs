@@ -30,7 +30,7 @@ pub fn import(host: &Host, args: &ImportArgs) -> Result<i32> {
         let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
         store(host)?.import(file, name.as_ref(), options)
     };
-    println!("{}", image.with_context(|| format!("cannot import {}", args.file.display()))?.id);
+    super::say(format_args!("{}", image.with_context(|| format!("cannot import {}", args.file.display()))?.id))?;
     Ok(0)
 }
 
@@ -40,7 +40,7 @@ pub fn import(host: &Host, args: &ImportArgs) -> Result<i32> {
 /// A sentence; nothing is kept then.
 pub fn build(host: &Host, args: &BuildArgs) -> Result<i32> {
     let name = args.tag.as_deref().map(str::parse::<Reference>).transpose()?;
-    println!("{}", store(host)?.build(&args.directory, name.as_ref())?.id);
+    super::say(format_args!("{}", store(host)?.build(&args.directory, name.as_ref())?.id))?;
     Ok(0)
 }
 
@@ -56,11 +56,13 @@ pub fn list(host: &Host, args: &ImagesArgs) -> Result<i32> {
     if args.quiet {
         let mut ids: Vec<String> = rows.iter().map(|row| cell(row, "ID")).collect();
         ids.dedup();
-        ids.iter().for_each(|id| println!("{id}"));
+        for id in ids {
+            super::say(format_args!("{id}"))?;
+        }
         return Ok(0);
     }
     if let Some(format) = &args.format {
-        print!("{}", template::lines(format, &rows)?);
+        super::print(format_args!("{}", template::lines(format, &rows)?))?;
         return Ok(0);
     }
     let mut table = Table::default();
@@ -68,7 +70,7 @@ pub fn list(host: &Host, args: &ImagesArgs) -> Result<i32> {
     for row in &rows {
         table.row(["Repository", "Tag", "ID", "CreatedSince", "Size"].iter().map(|key| cell(row, key)).collect());
     }
-    print!("{table}");
+    super::print(format_args!("{table}"))?;
     Ok(0)
 }
 
@@ -103,7 +105,9 @@ pub fn remove(host: &Host, args: &RmiArgs) -> Result<i32> {
             Err(rootfs_tools::Error::NoSuchImage(_)) if args.force => Ok(()),
             Err(error) => Err(error.into()),
             Ok(removed) => {
-                removed.iter().for_each(|line| println!("{line}"));
+                for line in removed {
+                    super::say(format_args!("{line}"))?;
+                }
                 Ok(())
             }
         }

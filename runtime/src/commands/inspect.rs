@@ -33,8 +33,8 @@ pub fn print(args: &InspectArgs, mut find: impl FnMut(&str) -> Result<Value>) ->
         Ok(())
     })?;
     match &args.format {
-        Some(format) => print!("{}", template::lines(format, &found)?),
-        None => println!("{}", serde_json::to_string_pretty(&found)?),
+        Some(format) => super::print(format_args!("{}", template::lines(format, &found)?))?,
+        None => super::say(format_args!("{}", serde_json::to_string_pretty(&found)?))?,
     }
     Ok(code)
 }

@@ -31,7 +31,7 @@ pub fn kill(host: &Host, args: &KillArgs) -> Result<i32> {
             // A monitor that has gone by now has nothing left to say.
             let _ = connection.send(&Request::Wait, &[]).and_then(|()| connection.receive::<Reply>());
         }
-        println!("{word}");
+        super::say(format_args!("{word}"))?;
         Ok(())
     })
 }

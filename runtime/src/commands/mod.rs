@@ -30,7 +30,9 @@ mod table;
 mod template;
 mod words;
 
-use anyhow::Result;
+use std::io::Write;
+
+use anyhow::{Context, Result};
 
 use crate::cli::{Cli, Command, ImageCommand, NetworkCommand};
 use crate::files;
@@ -85,6 +87,23 @@ fn check_words(command: &Command) -> Result<()> {
         Command::Create(args) => request::image_word(&args.container.image_and_command).map(drop),
         _ => Ok(()),
     }
+}
+
+/// Prints one line. A full disk behind standard output is an error like any other; println! would panic.
+///
+/// # Errors
+/// What the kernel says.
+fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
+    print(format_args!("{line}\n"))
+}
+
+/// Prints a text as it is.
+///
+/// # Errors
+/// As [`say`].
+fn print(text: std::fmt::Arguments<'_>) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output.write_fmt(text).and_then(|()| output.flush()).context("cannot write to standard output")
 }
 
 /// Whether the trouble is not with the operand but with Pontoon's own files: that is 125 whatever the command.

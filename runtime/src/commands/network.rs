@@ -38,7 +38,7 @@ pub fn create(host: &Host, args: NetworkCreateArgs) -> Result<i32> {
     // The default network is drawn up first, so that nobody takes the addresses that it is known by.
     networks.find(netmodes::network::DEFAULT)?;
     let network = networks.create(&new, created, &mut Kernel::open(None)?)?;
-    println!("{}", network.id);
+    super::say(format_args!("{}", network.id))?;
     Ok(0)
 }
 
@@ -49,6 +49,9 @@ pub fn create(host: &Host, args: NetworkCreateArgs) -> Result<i32> {
 pub fn list(host: &Host, args: &NetworkLsArgs) -> Result<i32> {
     let networks = networks(host)?;
     networks.find(netmodes::network::DEFAULT)?;
+    for error in networks.damaged()? {
+        eprintln!("pontoon: {:#}", anyhow::Error::from(error));
+    }
     let mut rows: Vec<(String, Value)> =
         networks.list()?.iter().map(|n| (n.name.clone(), row(&n.id, &n.name, &n.driver, args.no_trunc))).collect();
     for (name, driver) in [("host", "host"), ("none", "null")] {
@@ -58,16 +61,18 @@ pub fn list(host: &Host, args: &NetworkLsArgs) -> Result<i32> {
     let rows: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
     let cell = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
     if args.quiet {
-        rows.iter().for_each(|row| println!("{}", cell(row, "ID")));
+        for row in &rows {
+            super::say(format_args!("{}", cell(row, "ID")))?;
+        }
     } else if let Some(format) = &args.format {
-        print!("{}", template::lines(format, &rows)?);
+        super::print(format_args!("{}", template::lines(format, &rows)?))?;
     } else {
         let mut table = Table::default();
         table.row(["NETWORK ID", "NAME", "DRIVER", "SCOPE"].map(String::from).to_vec());
         for row in &rows {
             table.row(["ID", "Name", "Driver", "Scope"].iter().map(|key| cell(row, key)).collect());
         }
-        print!("{table}");
+        super::print(format_args!("{table}"))?;
     }
     Ok(0)
 }
@@ -97,7 +102,7 @@ pub fn remove(host: &Host, args: &NetworkRmArgs) -> Result<i32> {
         // Closing the socket would take 10 ms; the exit of the process behind us does it.
         std::mem::forget(kernel);
         removed?;
-        println!("{word}");
+        super::say(format_args!("{word}"))?;
         Ok(())
     })?;
     finish_behind(&networks)?;

@@ -18,7 +18,13 @@ pub fn port(host: &Host, args: &PortArgs) -> Result<i32> {
     mappings.sort_by_key(|mapping| (mapping.container, mapping.protocol, mapping.host));
     let Some(wanted) = &args.port else {
         for mapping in mappings {
-            println!("{}/{} -> {}:{}", mapping.container, mapping.protocol, mapping.address(), mapping.host);
+            super::say(format_args!(
+                "{}/{} -> {}:{}",
+                mapping.container,
+                mapping.protocol,
+                mapping.address(),
+                mapping.host
+            ))?;
         }
         return Ok(0);
     };
@@ -33,7 +39,7 @@ pub fn port(host: &Host, args: &PortArgs) -> Result<i32> {
         return Ok(1);
     }
     for mapping in mappings {
-        println!("{}:{}", mapping.address(), mapping.host);
+        super::say(format_args!("{}:{}", mapping.address(), mapping.host))?;
     }
     Ok(0)
 }

@@ -26,7 +26,7 @@ pub fn ps(host: &Host, args: &PsArgs) -> Result<i32> {
             Err(error) => eprintln!("pontoon: {error:#}"),
         }
     }
-    print!("{}", table(args, &rows)?);
+    super::print(format_args!("{}", table(args, &rows)?))?;
     Ok(0)
 }
 

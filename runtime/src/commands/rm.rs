@@ -20,7 +20,7 @@ pub fn rm(host: &Host, args: &RmArgs) -> Result<i32> {
             None if args.force => {}
             None => bail!("No such container: {word}"),
         }
-        println!("{word}");
+        super::say(format_args!("{word}"))?;
         Ok(())
     })
 }

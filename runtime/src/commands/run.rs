@@ -38,7 +38,7 @@ fn start(made: &Container, life: Lock, manner: Option<&Manner>) -> Result<i32> {
     let connection = spawn::spawn(made, life)?;
     let Some(manner) = manner else {
         conversation::start(&connection)?;
-        println!("{}", made.record.id);
+        super::say(format_args!("{}", made.record.id))?;
         return Ok(0);
     };
     match conversation::converse(connection, manner)? {

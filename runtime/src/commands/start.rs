@@ -21,7 +21,7 @@ pub fn start(host: &Host, args: &StartArgs) -> Result<i32> {
             if let Some(connection) = spawn_monitor(&container)? {
                 conversation::start(&connection)?;
             }
-            println!("{word}");
+            super::say(format_args!("{word}"))?;
             Ok(())
         });
     }

@@ -17,7 +17,7 @@ pub fn stop(host: &Host, args: &StopArgs) -> Result<i32> {
     super::each(&args.containers, |word| {
         let container = Containers::of(host).find(word)?;
         stop_one(&container, request)?;
-        println!("{word}");
+        super::say(format_args!("{word}"))?;
         Ok(())
     })
 }
@@ -32,6 +32,7 @@ pub fn stop_one(container: &Container, request: StopRequest) -> Result<()> {
     }
     match conversation::call(container).and_then(|connection| connection.ask(&Request::Stop(request))) {
         Ok(Reply::Done | Reply::Exited { .. } | Reply::Failed { .. }) => Ok(()),
+        Ok(Reply::Error { sentence }) => bail!(sentence),
         Ok(other) => bail!("the monitor said {other:?} where it should have said Done"),
         // It ended by itself while we asked.
         Err(_) if has_ended(container)? => Ok(()),
@@ -52,7 +53,7 @@ pub fn restart(host: &Host, args: &StopArgs) -> Result<i32> {
     super::each(&args.containers, |word| {
         let container = Containers::of(host).find(word)?;
         restart_one(&container, request)?;
-        println!("{word}");
+        super::say(format_args!("{word}"))?;
         Ok(())
     })
 }
@@ -64,6 +65,7 @@ fn restart_one(container: &Container, request: StopRequest) -> Result<()> {
     match conversation::call(container).and_then(|connection| connection.ask(&Request::Restart(request))) {
         Ok(Reply::Done) => Ok(()),
         Ok(Reply::Failed { sentence, .. } | Reply::Error { sentence }) => bail!(sentence),
+        Ok(Reply::Exited { .. }) => bail!("container {} was stopped meanwhile", container.record.name),
         Ok(other) => bail!("the monitor said {other:?} where it should have said Done"),
         // It ended by itself while we asked, so it only has to be started.
         Err(_) if has_ended(container)? => match start::spawn_monitor(container)? {

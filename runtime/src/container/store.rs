@@ -250,14 +250,26 @@ impl Container {
     /// # Errors
     /// A corrupted file, or one of a newer version.
     pub fn state(&self) -> Result<State> {
-        if let Some(state) = files::read_json(&self.state_dir().join("state.json"))? {
-            return Ok(state);
+        match files::read_json(&self.state_dir().join("state.json")) {
+            Ok(Some(state)) => return Ok(state),
+            Ok(None) => {}
+            Err(error) if matches!(error.downcast_ref(), Some(files::Unusable::Corrupted { .. })) => {
+                return self.guess();
+            }
+            Err(error) => return Err(error),
         }
         match files::read_json(&self.disk_dir().join("exit.json")) {
             Ok(state) => Ok(state.unwrap_or_default()),
             // It is written without fsync, so a power cut may leave it empty; it ran, that is all there is to know.
             Err(_) => Ok(State { status: Status::Exited, exit_code: UNKNOWN, ..State::default() }),
         }
+    }
+
+    /// The file is a hint; without it the kernel says whether the container lives. Whatever it was, it is to be cleared
+    /// away like a start that never said what it had made.
+    fn guess(&self) -> Result<State> {
+        let status = if self.is_supervised()? { Status::Running } else { Status::Starting };
+        Ok(State { version: files::VERSION, status, exit_code: UNKNOWN, ..State::default() })
     }
 
     /// Says where the container is in its life.
@@ -283,6 +295,19 @@ impl Container {
             ..State::default()
         };
         files::write_json(&self.disk_dir().join("exit.json"), &fate, Durability::UntilReboot)
+    }
+
+    /// Whether an earlier run has ended.
+    pub fn has_ended_before(&self) -> bool {
+        self.disk_dir().join("exit.json").exists()
+    }
+
+    /// Forgets what a run that never came to be said of itself.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn forget_run(&self) -> Result<()> {
+        remove_file(&self.state_dir().join("state.json"))
     }
 
     /// Says how the last run ended: what stays when the state directory is swept.

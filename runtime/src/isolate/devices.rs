@@ -6,7 +6,8 @@
 //!       console                                the terminal of `-t`, bound from a descriptor
 //! ```
 //!
-//! The tmpfs is new and ours, so nothing here can follow a link of the image.
+//! The tmpfs is new and ours, so nothing here can follow a link of the image. A person who mounts a /dev of their own
+//! gets no devices in the Spec, and nothing is put there.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -33,6 +34,9 @@ const LINKS: [(&str, &str); 5] = [
 /// # Errors
 /// A sentence with the device.
 pub fn populate(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
+    if devices.is_empty() {
+        return Ok(());
+    }
     let dev = root.ensure_directory(Path::new("/dev"))?;
     for device in devices {
         make(root, device).with_context(|| format!("cannot make the device {}", device.path().display()))?;

@@ -11,7 +11,7 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, mkdirat, openat2, readlinkat};
@@ -68,7 +68,8 @@ impl Root {
             Ok(()) => {}
             Err(Errno::EXIST) if links > 0 => {
                 if let Ok(target) = readlinkat(&parent, name, Vec::new()) {
-                    return self.ensure_behind_links(&above.join(OsStr::from_bytes(target.as_bytes())), links - 1);
+                    return self
+                        .ensure_behind_links(&flat(&above.join(OsStr::from_bytes(target.as_bytes()))), links - 1);
                 }
             }
             Err(error) => {
@@ -83,12 +84,22 @@ impl Root {
     /// # Errors
     /// A sentence with the path.
     pub fn ensure_file(&self, path: &Path) -> Result<OwnedFd> {
+        self.ensure_file_behind_links(path, MOST_LINKS)
+    }
+
+    /// An image's /etc/resolv.conf may well lead to a file in /run that is not there yet.
+    fn ensure_file_behind_links(&self, path: &Path, links: u32) -> Result<OwnedFd> {
         match self.open(path, OFlags::PATH) {
             Err(Errno::NOENT) => {}
             other => return other.with_context(|| format!("cannot open {} in the container", path.display())),
         }
-        let (parent, _) = split(path)?;
-        self.ensure_directory(parent)?;
+        let (above, name) = split(path)?;
+        let parent = self.ensure_behind_links(above, links)?;
+        if links > 0
+            && let Ok(target) = readlinkat(&parent, name, Vec::new())
+        {
+            return self.ensure_file_behind_links(&flat(&above.join(OsStr::from_bytes(target.as_bytes()))), links - 1);
+        }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK;
         self.open(path, flags).with_context(|| format!("cannot make {} in the container", path.display()))?;
         self.open(path, OFlags::PATH).with_context(|| format!("cannot open {} in the container", path.display()))
@@ -110,6 +121,19 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
+}
+
+/// The path without `..`, each of which takes the part before it away (and none leads above the root).
+fn flat(path: &Path) -> PathBuf {
+    let mut flat = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(flat.pop()),
+            Component::Normal(name) => flat.push(name),
+            _ => {}
+        }
+    }
+    flat
 }
 
 /// Whether the file behind `descriptor` lies in procfs (statfs(2) f_type PROC_SUPER_MAGIC).
@@ -145,6 +169,9 @@ mod tests {
         root.ensure_file(Path::new("/etc/hosts"))?;
         assert_eq!(std::fs::read_dir(outside.path())?.count(), 0);
         assert!(image.join(outside.path().strip_prefix("/")?).join("hosts").exists());
+        symlink("../run/systemd/stub.conf", image.join("real/resolv.conf"))?;
+        root.ensure_file(Path::new("/real/resolv.conf"))?;
+        assert!(image.join("run/systemd/stub.conf").exists());
         root.ensure_file(Path::new("/up/real/file"))?;
         assert!(image.join("real/file").exists());
         Ok(())

@@ -55,6 +55,13 @@ impl Clients {
         self.inbox.pop_front()
     }
 
+    /// Puts messages back that could not be heard yet, before all others.
+    pub fn hear_again(&mut self, messages: Vec<Message>) {
+        for message in messages.into_iter().rev() {
+            self.inbox.push_front(message);
+        }
+    }
+
     /// Answers a client. One that does not read has itself to blame: nothing waits for it.
     pub fn reply(&self, client: u64, reply: &Reply) {
         if let Some((_, connection)) = self.connections.iter().find(|(id, _)| *id == client) {

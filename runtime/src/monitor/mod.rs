@@ -35,7 +35,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
 
 use crate::container::{Container, Containers};
-use crate::control::{self, Reply, Request};
+use crate::control::{self, Request};
 use crate::host::Host;
 use crate::lock::Lock;
 use crate::sys::fds;
@@ -66,21 +66,22 @@ fn container(arguments: &[OsString]) -> Result<Container> {
     Containers::of(&host).load(&id)?.ok_or_else(|| anyhow!("No such container: {id}"))
 }
 
-/// Serves only the command that made us, until it says `Start`; what it attached before is kept for the streams.
-/// When it dies first, nothing has been made and nothing is left.
+/// Serves only the command that made us, until it says `Start`; what it attached before is kept for the streams. Others
+/// may speak already: they are heard once the container runs. When the command dies first, nothing has been made and
+/// nothing is left.
 fn await_start(clients: &mut Clients) -> Result<Vec<Message>> {
     let mut attached = Vec::new();
+    let mut later = Vec::new();
     loop {
         while let Some(message) = clients.next_message() {
             match (&message.request, message.client) {
-                (Some(Request::Start), STARTER) => return Ok(attached),
-                (Some(Request::Attach { .. } | Request::Resize(_) | Request::CloseStdin), _) => attached.push(message),
-                (None, STARTER) => bail!("the command has died before it said start"),
-                (Some(Request::Wait), client) if client != STARTER => attached.push(message),
-                (Some(_), client) => {
-                    clients.reply(client, &Reply::Error { sentence: "the container is just being started".into() });
+                (Some(Request::Start), STARTER) => {
+                    clients.hear_again(later);
+                    return Ok(attached);
                 }
-                (None, _) => {}
+                (None, STARTER) => bail!("the command has died before it said start"),
+                (_, STARTER) => attached.push(message),
+                _ => later.push(message),
             }
         }
         event_loop::turn(&mut [clients])?;

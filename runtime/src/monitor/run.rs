@@ -92,7 +92,8 @@ impl Run {
     /// Launches init in the namespace that is there; `fresh` when the namespace is still empty.
     fn run_init(&mut self, fresh: bool, early: Vec<Message>) -> Result<()> {
         let spec = specification::of(&self.container)?;
-        let cgroup = self.create_cgroup().context("cannot make the container's control group")?;
+        let cgroup = Cgroup::create(&cgroup::detect()?, &self.container.host.cgroup_parent, &self.container.record.id)
+            .context("cannot make the container's control group")?;
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.apply(resources).context("cannot set the container's limits")?;
         }
@@ -122,16 +123,6 @@ impl Run {
         self.container.write_fate(&self.state)
     }
 
-    /// One of that name can only be a leftover, as we hold the container's life.
-    fn create_cgroup(&self) -> Result<Cgroup> {
-        let (hierarchy, parent) = (cgroup::detect()?, &self.container.host.cgroup_parent);
-        let create = || Cgroup::create(&hierarchy, parent, &self.container.record.id);
-        create().or_else(|error| match Cgroup::open(&hierarchy, parent, &self.container.record.id)? {
-            Some(old) => old.kill().and_then(|()| old.remove()).and_then(|()| create()),
-            None => Err(error),
-        })
-    }
-
     fn connect_streams(&mut self, ends: Ends, master: Option<OwnedFd>) -> Result<()> {
         let streams = self.streams.as_mut().context("there is no log")?;
         let Some(master) = master else {
@@ -151,17 +142,18 @@ impl Run {
     /// Serves until the container has ended for good.
     fn serve(&mut self) -> Result<i32> {
         loop {
+            while let Some(message) = self.clients.next_message() {
+                self.hear(message);
+            }
             let mut services: Vec<&mut dyn Service> = vec![&mut self.clients];
             services.extend(self.streams.as_mut().map(|streams| streams as &mut dyn Service));
             services.extend(self.life.as_mut().map(|life| life as &mut dyn Service));
             let connection = self.network.as_mut().map(|(_, connection)| connection);
             services.extend(connection.and_then(|c| c.resolver.as_mut()).map(|resolver| resolver as &mut dyn Service));
             event_loop::turn(&mut services)?;
-            while let Some(message) = self.clients.next_message() {
-                self.hear(message);
-            }
             let Some(code) = self.life.as_ref().and_then(Life::exit_code) else { continue };
-            if self.restarting.is_empty() {
+            // Who wants it stopped has the last word over who wants it restarted.
+            if self.restarting.is_empty() || !self.stopping.is_empty() {
                 return Ok(code);
             }
             self.restart(code)?;

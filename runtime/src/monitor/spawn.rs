@@ -41,6 +41,7 @@ pub fn spawn(container: &Container, life: Lock) -> Result<Connection> {
     let binary = mount::own_binary().context("cannot copy the mount of this program")?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null").context("cannot open /dev/null")?;
     let arguments = arguments(container)?;
+    clear_leftovers(container)?;
     let cgroup = Cgroup::ensure_minimal(&cgroup::detect()?, &container.host.cgroup_parent, "monitors")
         .context("cannot make the monitors' control group")?;
     let made = process::clone_process(libc::CLONE_NEWPID, cgroup.fd(), || {
@@ -51,6 +52,15 @@ pub fn spawn(container: &Container, life: Lock) -> Result<Connection> {
         cgroup.attach(made.pid).context("cannot place the monitor in its control group")?;
     }
     Ok(Connection::new(ours))
+}
+
+/// A control group of that name can only be a leftover, as we hold the container's life: the state that knew of it was
+/// lost. It is killed here, as a monitor's own pid namespace does not show it other processes.
+fn clear_leftovers(container: &Container) -> Result<()> {
+    match Cgroup::open(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id)? {
+        Some(old) => old.kill().and_then(|()| old.remove()).context("cannot clear away an old control group"),
+        None => Ok(()),
+    }
 }
 
 fn arguments(container: &Container) -> Result<Vec<CString>> {

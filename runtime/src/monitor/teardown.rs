@@ -51,7 +51,7 @@ fn forget(container: &Container, state: &State) -> Result<()> {
         networks.release(&networks.find(&endpoint.network_id)?, endpoint.address, id)?;
     }
     // A start that died before its state could say what it had leased: every network is searched.
-    if state.status == Status::Starting && state.endpoints.is_empty() {
+    if state.endpoints.is_empty() && container.record.network.mode.network().is_some() {
         forget_everywhere(&container.host, id)?;
     }
     Ok(())
@@ -85,6 +85,9 @@ pub fn conclude(container: &Container, mut state: State) -> Result<()> {
     state.endpoints.clear();
     if container.record.auto_remove {
         container.remove_record(&container.host.lock()?)
+    } else if state.status == Status::Created && container.has_ended_before() {
+        // A start that failed does not make forgotten how the last run ended.
+        container.forget_run()
     } else {
         container.write_exit(&state)
     }

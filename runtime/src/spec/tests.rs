@@ -64,14 +64,14 @@ fn the_standard_mounts_are_docker_s() {
     mount -t overlay -o lowerdir=/img/b:/img/a\,\:,upperdir=/disk/upper,workdir=/disk/work overlay /
     mount -t proc -o nosuid,noexec,nodev proc /proc
     mount -t tmpfs -o nosuid,strictatime,mode=755,size=65536k tmpfs /dev
-    mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
     mount -t sysfs -o ro,nosuid,noexec,nodev sysfs /sys
-    mount -t cgroup -o ro,nosuid,noexec,nodev cgroup /sys/fs/cgroup
+    mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
     mount -t mqueue -o nosuid,noexec,nodev mqueue /dev/mqueue
     mount -t tmpfs -o mode=1777,size=67108864,nosuid,noexec,nodev shm /dev/shm
-    mount -t bind -o rbind,rprivate /state/resolv.conf /etc/resolv.conf
-    mount -t bind -o rbind,rprivate /state/hostname /etc/hostname
-    mount -t bind -o rbind,rprivate /state/hosts /etc/hosts
+    mount -t bind -o rbind,rprivate,rw /state/resolv.conf /etc/resolv.conf
+    mount -t bind -o rbind,rprivate,rw /state/hostname /etc/hostname
+    mount -t bind -o rbind,rprivate,rw /state/hosts /etc/hosts
+    mount -t cgroup -o ro,nosuid,noexec,nodev cgroup /sys/fs/cgroup
     ");
 }
 
@@ -87,7 +87,8 @@ fn outer_mounts_come_before_inner_ones() {
     record.storage.binds = vec![bind("/a/b/c"), bind("/a")];
     record.storage.tmpfs = vec![("/a/b".into(), String::new())];
     let all = described(&record, &facts());
-    let order: Vec<&str> = all[11..].iter().filter_map(|line| line.rsplit(' ').next()).collect();
+    let targets = all.iter().filter_map(|line| line.rsplit(' ').next());
+    let order: Vec<&str> = targets.filter(|target| target.starts_with("/a")).collect();
     assert_eq!(order, ["/a", "/a/b", "/a/b/c"]);
 }
 
@@ -143,4 +144,16 @@ fn hostname_and_terminal_are_in_the_environment_unless_given() {
     let spec = spec(&record, &facts()).unwrap();
     let env = spec.process().as_ref().unwrap().env().clone().unwrap();
     assert_eq!(env, ["PATH=/bin", "TERM=dumb", "HOSTNAME=abababababab"]);
+}
+
+#[test]
+fn a_dev_of_the_person_s_own_gets_nothing_of_ours() {
+    let mut record = record();
+    record.storage.tmpfs = vec![("/dev".into(), String::new())];
+    let spec = spec(&record, &facts()).unwrap();
+    assert!(spec.linux().as_ref().unwrap().devices().as_ref().unwrap().is_empty());
+    let all = described(&record, &facts());
+    assert_eq!(all.iter().filter(|line| line.ends_with(" /dev")).count(), 1);
+    let place = |target: &str| all.iter().position(|line| line.ends_with(target)).unwrap();
+    assert!(place(" /dev") < place(" /dev/pts"));
 }
