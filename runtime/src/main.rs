@@ -40,18 +40,14 @@ fn main() -> ExitCode {
     };
     match commands::dispatch(cli) {
         Ok(code) => exit(code),
-        // Whoever read our output has enough: the end that a shell expects, without a word.
-        Err(error) if is_broken_pipe(&error) => exit(128 + 13),
+        // The end that a shell expects of a pipe's writer, without a word: 128 + SIGPIPE.
+        Err(error) if error.is::<commands::NobodyReads>() => exit(128 + 13),
         Err(error) => {
             eprintln!("pontoon: {error:#}");
             let failure = error.downcast_ref::<launch::Failure>();
             exit(failure.map_or(125, |failure| failure.code))
         }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Help is no failure; a word that does not belong is Pontoon's own, 125.

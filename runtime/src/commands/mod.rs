@@ -30,7 +30,7 @@ mod table;
 mod template;
 mod words;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
@@ -103,8 +103,16 @@ fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
 /// As [`say`].
 fn print(text: std::fmt::Arguments<'_>) -> Result<()> {
     let mut output = std::io::stdout().lock();
-    output.write_fmt(text).and_then(|()| output.flush()).context("cannot write to standard output")
+    match output.write_fmt(text).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
+        written => written.context("cannot write to standard output"),
+    }
 }
+
+/// Whoever read our output has gone, as `head` does: an end, and no failure to speak of.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output")]
+pub struct NobodyReads;
 
 /// Whether the trouble is not with the operand but with Pontoon's own files: that is 125 whatever the command.
 fn is_own_trouble(error: &anyhow::Error) -> bool {

@@ -103,6 +103,8 @@ fn become_monitor(
             process::reset_signals();
             process::exec_descriptor(binary.as_fd(), arguments, &[]);
         }
+        // Here, not further down: what is owned in this block was closed by `keep_only` and must not be dropped.
+        process::exit(125)
     }
     process::exit(125)
 }
