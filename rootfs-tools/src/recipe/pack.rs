@@ -1,4 +1,8 @@
 //! From a tree to a tar archive: GNU headers, sorted, root's, one time; the same tree is the same bytes.
+//!
+//! ```text
+//! tree in memory ── sorted, times fixed ──> tar stream ── import, as any archive
+//! ```
 
 use std::io;
 

@@ -1,4 +1,8 @@
 //! `pontoon attach`: the person's terminal on a running container.
+//!
+//! ```text
+//! find ─ call the monitor ─ Attach(+pipes) ─ relay until Exited, or the detach keys
+//! ```
 
 use anyhow::{Result, bail};
 

@@ -1,4 +1,8 @@
 //! `pontoon image import|build|ls|rm`, `images`, `rmi`.
+//!
+//! ```text
+//! import FILE | build DIR ──> store ──> id       ls ──> table       rm ──> Untagged, Deleted
+//! ```
 
 use std::fs::File;
 

@@ -1,4 +1,9 @@
 //! `pontoon inspect`: everything that is known of a container, in the shape of Docker's JSON.
+//!
+//! ```text
+//! record ─┬─> one JSON object ──> array, or a line by template
+//! state ──┘
+//! ```
 
 use anyhow::{Result, bail};
 use netmodes::publish::Mapping;

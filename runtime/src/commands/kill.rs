@@ -1,4 +1,8 @@
 //! `pontoon kill`: a signal for a running container.
+//!
+//! ```text
+//! signal ──> monitor ── pidfd_send_signal(2) ──> init
+//! ```
 
 use anyhow::{Result, bail};
 use nix::libc;

@@ -1,4 +1,9 @@
 //! `pontoon network create|ls|rm`.
+//!
+//! ```text
+//! create   record ─ bridge                              ip link add br-… type bridge
+//! rm       record goes, bridge down ─ answer ─ a child nobody waits for deletes it: ip link del br-…
+//! ```
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;

@@ -1,4 +1,9 @@
 //! `pontoon network inspect`: everything that is known of a network, in the shape of Docker's JSON.
+//!
+//! ```text
+//! record of the network ─┬─> one JSON object
+//! live endpoints ────────┘   asked of the running containers, never of a list
+//! ```
 
 use anyhow::Result;
 use netmodes::network::Network;

@@ -1,4 +1,8 @@
 //! `pontoon port`: where a container's ports are on the host.
+//!
+//! ```text
+//! state.json: endpoints ──> 80/tcp -> 0.0.0.0:8080
+//! ```
 
 use anyhow::{Result, bail};
 use netmodes::publish::Mapping;

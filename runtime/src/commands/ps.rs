@@ -1,4 +1,8 @@
 //! `pontoon ps`: containers, one a line.
+//!
+//! ```text
+//! containers, newest first ── record + state + "does its monitor live?" ──> row ──> table, ids or template
+//! ```
 
 use anyhow::Result;
 use netmodes::publish::Mapping;

@@ -1,4 +1,8 @@
 //! `pontoon rm`: the container, its record and its files go.
+//!
+//! ```text
+//! (kill) ─ wait for the life lock ─ recover what a crash left ─ record and name ─ files
+//! ```
 
 use anyhow::{Result, bail};
 use nix::libc;

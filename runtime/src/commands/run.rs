@@ -1,4 +1,9 @@
 //! `pontoon run`: create, start, attach, and end with the container's exit code.
+//!
+//! ```text
+//! words ─ record, life in hand ─ monitor ─┬─ -d: Started, id
+//!                                         └─ attached: relay, exit code
+//! ```
 
 use anyhow::{Result, bail};
 

@@ -1,4 +1,8 @@
 //! `pontoon start`: a container that was created, or has ended, runs (again).
+//!
+//! ```text
+//! record ─ life lock ─ monitor ─ Started         (running already: nothing to do, or attach)
+//! ```
 
 use anyhow::{Result, bail};
 

@@ -1,4 +1,9 @@
 //! `pontoon stop` and `pontoon restart`: both are a word to the monitor.
+//!
+//! ```text
+//! stop      Stop ──> monitor: signal, deadline, SIGKILL ──> Done
+//! restart   Restart ──> monitor: the same, then init again in the same network namespace ──> Done
+//! ```
 
 use anyhow::{Result, bail};
 

@@ -1,4 +1,9 @@
 //! Tables as Docker prints them: columns as wide as their widest cell, three blanks apart.
+//!
+//! ```text
+//! NAMES   STATUS
+//! web     Up 2 minutes
+//! ```
 
 use std::fmt;
 

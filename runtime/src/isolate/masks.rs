@@ -1,7 +1,7 @@
 //! Paths that are hidden or made read-only: parts of /proc and /sys that tell or change too much.
 //!
 //! ```text
-//! masked file        mount --bind /dev/null PATH          (a null device that we made and checked ourselves)
+//! masked file        mount --bind /dev/null PATH          (the host's null device, looked at before)
 //! masked directory   mount -t tmpfs -o ro,size=0 tmpfs PATH
 //! read-only          mount --rbind PATH PATH; mount -o remount,bind,ro PATH
 //! ```
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{FileType, OFlags, fstat, makedev};
+use rustix::fs::{FileType, Mode, OFlags, fstat, makedev};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
@@ -24,7 +24,10 @@ use crate::sys;
 /// # Errors
 /// A sentence with the path.
 pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
-    let null = checked_null(root)?;
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let null = checked_null()?;
     for path in paths {
         let Some(target) = find(root, path)? else { continue };
         let is_directory = FileType::from_raw_mode(fstat(&target)?.st_mode) == FileType::Directory;
@@ -63,12 +66,14 @@ fn find(root: &Root, path: &str) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// The container's /dev/null, if it is one: a link in its place would turn masking into binding (CVE-2025-31133).
-fn checked_null(root: &Root) -> Result<OwnedFd> {
-    let null = root.open(Path::new("/dev/null"), OFlags::PATH | OFlags::NOFOLLOW).context("cannot open /dev/null")?;
+/// The host's /dev/null, if it is one. Never the container's: a link in its place would turn masking into binding
+/// (CVE-2025-31133), and a person's own /dev need not have one.
+fn checked_null() -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let null = rustix::fs::open("/dev/null", flags, Mode::empty()).context("cannot open /dev/null")?;
     let stat = fstat(&null)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice || stat.st_rdev != makedev(1, 3) {
-        bail!("/dev/null of the container is not the null device");
+        bail!("/dev/null is not the null device");
     }
     Ok(null)
 }

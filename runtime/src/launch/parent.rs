@@ -1,4 +1,8 @@
 //! The parent's side: clone the child, place it in its cgroup, hear what becomes of it.
+//!
+//! ```text
+//! clone ─ cgroup.procs ─ (console) ─ ……  ─ go ─> end of file: it runs | failure: code and sentence
+//! ```
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 

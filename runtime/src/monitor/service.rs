@@ -1,4 +1,8 @@
 //! What the loop serves: descriptors and deadlines of one feature.
+//!
+//! ```text
+//! watch() ──> poll(2) ──> ready(fd), expired(now)
+//! ```
 
 use std::os::fd::RawFd;
 use std::time::Instant;

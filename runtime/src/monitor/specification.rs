@@ -1,4 +1,10 @@
 //! The Spec of one start: the record, and the facts of this host that it needs.
+//!
+//! ```text
+//! record ─┐
+//! image ──┼─> Facts ─> spec() (pure) ─> Spec
+//! host ───┘
+//! ```
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};

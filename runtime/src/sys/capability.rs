@@ -1,5 +1,9 @@
 //! prctl(PR_CAPBSET_DROP) by number: the `caps` crate drops only capabilities whose names it knows, and a newer kernel
 //! may have more. What has no name yet must not stay in a container's bounding set.
+//!
+//! ```text
+//! 0 … cap_last_cap ── prctl(PR_CAPBSET_DROP, n) ──> gone for good | EINVAL: no such capability
+//! ```
 
 use std::io;
 

@@ -1,4 +1,9 @@
 //! Terminal ioctls (ioctl_tty(2)) that nix does not offer as safe functions.
+//!
+//! ```text
+//! master ── TIOCGPTPEER ──> slave ── TIOCSCTTY ──> controlling terminal of its session
+//!        └─ TIOCSWINSZ: rows and columns, SIGWINCH for whoever is in front
+//! ```
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -52,7 +57,7 @@ pub fn peer(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// TIOCSCTTY: makes the terminal the controlling one of this session.
+/// TIOCSCTTY: makes the terminal the controlling one of the calling process and its children.
 ///
 /// # Errors
 /// EPERM when the caller leads no session.

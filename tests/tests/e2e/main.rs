@@ -5,10 +5,11 @@
 //!   lifecycle   create … rm, ps, inspect            terminals, streams    people and pipes
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
-//!   exit_codes, bad_input                           crash, faults, many    what must not go wrong
+//!   exit_codes, bad_input, corners                  crash, faults, many    what must not go wrong
 //! ```
 
 mod bad_input;
+mod corners;
 mod crash;
 mod exit_codes;
 mod faults;

@@ -1,4 +1,8 @@
 //! Control files: small reads and writes whose errors name the file, the value and what the kernel said.
+//!
+//! ```text
+//! group/memory.max ── open, write ──> the kernel takes it, or says why not
+//! ```
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,5 +1,9 @@
 //! The numbers of the system calls: one row a name, one column an architecture, -1 where it has none.
 //!
+//! ```text
+//! name ── table of the architecture ──> number, or nothing where that kernel has no such call
+//! ```
+//!
 //! Numbers are never reused, so the table only grows; it was taken from the headers of Linux 6.17
 //! (`asm/unistd_64.h`, `asm/unistd_32.h`, `asm-generic/unistd.h`). All architectures are in every build: an x86_64
 //! kernel runs i386 programs too, and tests can look at each.

@@ -1,4 +1,8 @@
 //! Exchanges: questions that wait for an upstream, by the id that they were sent with, and by deadline.
+//!
+//! ```text
+//! question ── own random id ──> upstream ── same id, same question ──> answer, or the next upstream after 4 s
+//! ```
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;

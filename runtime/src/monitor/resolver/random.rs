@@ -1,5 +1,9 @@
 //! Chance that a stranger cannot guess: ids of forwarded queries, choice of ports, order of addresses.
 //!
+//! ```text
+//! seed of the kernel ──> numbers that a guesser does not know
+//! ```
+//!
 //! `RandomState` is SipHash under a key from getrandom(2); hashing a counter with it gives numbers that nobody predicts
 //! without the key. That is what the standard library has, so no crate is needed.
 
