@@ -21,8 +21,13 @@ pub fn rm(host: &Host, args: &RmArgs) -> Result<i32> {
     super::each(&args.containers, |word| {
         match Containers::of(host).lookup(word)? {
             Some(container) => remove(host, &container, args.force)?,
-            None if args.force => {}
-            None => bail!("No such container: {word}"),
+            None => {
+                // A removal that was killed may have left the name alone.
+                Containers::of(host).remove_stale_name(&host.lock()?, word)?;
+                if !args.force {
+                    bail!("No such container: {word}");
+                }
+            }
         }
         super::say(format_args!("{word}"))?;
         Ok(())

@@ -144,6 +144,18 @@ impl<'a> Containers<'a> {
         Ok(None)
     }
 
+    /// Removes a name that leads to no record. Under the host's lock, as somebody may be taking it at this moment.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn remove_stale_name(&self, _store: &Lock, name: &str) -> Result<()> {
+        if super::naming::check(name).is_err() || self.by_name(name)?.is_some() {
+            return Ok(());
+        }
+        remove_file(&self.host.state.join("names").join(name))?;
+        remove_file(&self.host.root.join("names").join(name))
+    }
+
     /// The id behind a name, if a record stands behind that.
     fn by_name(&self, name: &str) -> Result<Option<String>> {
         if super::naming::check(name).is_err() {

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use nix::libc;
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use oci_spec::runtime::Spec;
 
@@ -42,13 +43,24 @@ pub fn launch(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio) -> Result<Launched> {
         process::clone_process(namespaces, cgroup.fd(), || child::run(spec, cgroup, &program, stdio, &theirs, &keep))
             .context("cannot clone the container's first process")?;
     drop(theirs);
+    if let Err(error) = place(&made, spec, cgroup) {
+        // It is not in the group by which it would be killed, so it is killed here.
+        let _ = process::pidfd_signal(made.pidfd.as_fd(), libc::SIGKILL);
+        let _ = waitpid(made.pid, None);
+        return Err(error);
+    }
+    Ok(Launched::new(made, ours))
+}
+
+/// Its control group, unless it was born there, and its place in the order of the OOM killer.
+fn place(made: &Child, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
     if cgroup.fd().is_none() {
         cgroup.attach(made.pid).context("cannot place the container in its control group")?;
     }
-    if let Some(score) = spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj) {
-        limits::set_oom_score(processes::number_on_host(made.pidfd.as_fd())?, score)?;
+    match spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj) {
+        Some(score) => limits::set_oom_score(processes::number_on_host(made.pidfd.as_fd())?, score),
+        None => Ok(()),
     }
-    Ok(Launched::new(made, ours))
 }
 
 impl Launched {

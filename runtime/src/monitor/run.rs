@@ -268,6 +268,7 @@ impl Run {
     fn finish(mut self, ended: Result<i32>) -> Result<()> {
         let reply = self.conclusion(ended);
         let cleared = self.clear_away();
+        let is_clear = cleared.is_ok();
         let reply = match (reply, cleared) {
             (Reply::Failed { code, sentence }, Err(error)) => {
                 Reply::Failed { code, sentence: format!("{sentence}; and afterwards: {error:#}") }
@@ -281,7 +282,8 @@ impl Run {
         for client in std::mem::take(&mut self.stopping) {
             self.clients.reply(client, &Reply::Done);
         }
-        if self.container.record.auto_remove { self.container.remove_files() } else { Ok(()) }
+        // What could not be cleared away is on record for the next command, and the record must stay for that.
+        if is_clear && self.container.record.auto_remove { self.container.remove_files() } else { Ok(()) }
     }
 
     fn conclusion(&mut self, ended: Result<i32>) -> Reply {

@@ -21,7 +21,7 @@ use crate::files;
 use crate::host;
 use crate::isolate::cgroup::{self, Cgroup};
 
-/// Clears away everything that was made to run `container`. It goes on after an error; the first one is returned.
+/// Clears away everything that was made to run `container`, and stops at what it cannot.
 ///
 /// # Errors
 /// What could not be cleared away; calling again tries again.
@@ -32,13 +32,12 @@ pub fn tear_down(container: &Container, state: &State, kernel: &mut Kernel) -> R
         cgroup.remove().context("cannot remove the container's control group")?;
     }
     let mut journal = Journal::open(&container.journal_path())?;
-    let network = undo(&mut journal, kernel).into_iter().next();
-    let names = forget(container, state);
-    let files = remove_run_files(container);
-    match network {
-        Some(error) => Err(error.into()),
-        None => names.and(files),
+    // What could not be undone stays in the journal, and nothing that leans on it may go: no lease, no name, no file.
+    if let Some(error) = undo(&mut journal, kernel).into_iter().next() {
+        return Err(error.into());
     }
+    forget(container, state)?;
+    remove_run_files(container)
 }
 
 /// Names and leases, which may go only after the veth is down.
@@ -124,8 +123,10 @@ pub fn recover_remains(host: &host::Host, id: &str) -> Result<()> {
     }
     let directory = host.state.join("containers").join(id);
     let mut journal = Journal::open(&directory.join("journal"))?;
-    if !journal.steps().is_empty() {
-        undo(&mut journal, &mut Kernel::open(None)?);
+    if !journal.steps().is_empty()
+        && let Some(error) = undo(&mut journal, &mut Kernel::open(None)?).into_iter().next()
+    {
+        return Err(error.into());
     }
     forget_everywhere(host, id)?;
     for tree in ["containers", "scratch"] {
