@@ -67,7 +67,7 @@ pub enum Command {
     #[command(subcommand)]
     Image(ImageCommand),
     /// List images
-    Images(ImagesArgs),
+    Images(ListArgs),
     /// Remove images
     Rmi(RmiArgs),
 }
@@ -79,7 +79,7 @@ pub enum NetworkCommand {
     Create(NetworkCreateArgs),
     /// List networks
     #[command(alias = "list")]
-    Ls(NetworkLsArgs),
+    Ls(ListArgs),
     /// Show everything that is known of networks, as JSON
     Inspect(InspectArgs),
     /// Remove networks
@@ -96,7 +96,7 @@ pub enum ImageCommand {
     Build(BuildArgs),
     /// List images
     #[command(alias = "list")]
-    Ls(ImagesArgs),
+    Ls(ListArgs),
     /// Remove images
     Rm(RmiArgs),
 }
@@ -397,9 +397,9 @@ pub struct NetworkCreateArgs {
     pub name: String,
 }
 
-/// `network ls`
+/// `network ls`, `image ls` and `images`
 #[derive(Debug, Args)]
-pub struct NetworkLsArgs {
+pub struct ListArgs {
     /// Only ids
     #[arg(short, long)]
     pub quiet: bool,
@@ -439,20 +439,6 @@ pub struct BuildArgs {
     pub tag: Option<String>,
     /// Directory of the recipe
     pub directory: PathBuf,
-}
-
-/// `images`
-#[derive(Debug, Args)]
-pub struct ImagesArgs {
-    /// Only ids
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Do not cut ids
-    #[arg(long)]
-    pub no_trunc: bool,
-    /// A Go template, or json
-    #[arg(long, value_name = "TEMPLATE")]
-    pub format: Option<String>,
 }
 
 /// `rmi`

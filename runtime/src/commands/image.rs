@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::table::{Table, ago, size};
 use super::template;
-use crate::cli::{BuildArgs, ImagesArgs, ImportArgs, RmiArgs};
+use crate::cli::{BuildArgs, ImportArgs, ListArgs, RmiArgs};
 use crate::container::Containers;
 use crate::host::Host;
 
@@ -52,7 +52,7 @@ pub fn build(host: &Host, args: &BuildArgs) -> Result<i32> {
 ///
 /// # Errors
 /// A record that cannot be read.
-pub fn list(host: &Host, args: &ImagesArgs) -> Result<i32> {
+pub fn list(host: &Host, args: &ListArgs) -> Result<i32> {
     let mut images = store(host)?.list()?;
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
     let rows: Vec<Value> = images.iter().flat_map(|image| rows(image, args.no_trunc)).collect();

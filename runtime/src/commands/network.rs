@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::table::Table;
 use super::{template, words};
-use crate::cli::{NetworkCreateArgs, NetworkLsArgs, NetworkRmArgs};
+use crate::cli::{ListArgs, NetworkCreateArgs, NetworkRmArgs};
 use crate::container::Containers;
 use crate::host::Host;
 use crate::monitor::network::networks;
@@ -51,7 +51,7 @@ pub fn create(host: &Host, args: NetworkCreateArgs) -> Result<i32> {
 ///
 /// # Errors
 /// A record that cannot be read.
-pub fn list(host: &Host, args: &NetworkLsArgs) -> Result<i32> {
+pub fn list(host: &Host, args: &ListArgs) -> Result<i32> {
     let networks = networks(host)?;
     networks.find(netmodes::network::DEFAULT)?;
     for error in networks.damaged()? {
