@@ -1,0 +1,86 @@
+//! Words of `run` and `create` -> Record: everything is checked here, before anything is made.
+//!
+//! ```text
+//! words ── conflicts, grammar (Docker's messages) ──┐
+//! image ── found, or built from a built-in recipe ──┴─> Record, with the image's defaults merged in
+//! ```
+
+mod network;
+mod process;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use anyhow::{Result, bail};
+use nix::libc;
+use rootfs_tools::Image;
+
+pub use process::{environment, working_directory};
+
+use super::words;
+use crate::cli::ContainerArgs;
+use crate::container::naming;
+use crate::container::record::{ImageName, Limits, Privileges, Record};
+use crate::files;
+use crate::host::Host;
+use crate::isolate::capabilities;
+
+/// Image and command, which clap gives as one list: what stands behind the image is the command's, dashes and all.
+///
+/// # Errors
+/// Docker's sentence for a flag that does not exist.
+pub fn image_word(words: &[OsString]) -> Result<&str> {
+    let image = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    if image.starts_with('-') && image.len() > 1 {
+        bail!("unknown flag: {image}\n\nRun 'pontoon run --help' for more information");
+    }
+    if image.is_empty() {
+        bail!("invalid reference format");
+    }
+    Ok(image)
+}
+
+/// The record of a container that does not exist yet.
+///
+/// # Errors
+/// A sentence for each word that cannot be granted.
+pub fn record(host: &Host, args: &ContainerArgs, image: &Image, name: String) -> Result<Record> {
+    let id = naming::new_id()?;
+    let config = image.config.config().clone().unwrap_or_default();
+    let network = network::network(host, args, &config)?;
+    let hostname = network::hostname(host, args, &network.mode, &id)?;
+    let stop_signal = args.stop_signal.as_deref().or(config.stop_signal().as_deref());
+    Ok(Record {
+        version: files::VERSION,
+        name,
+        created: jiff::Timestamp::now().to_string(),
+        image: ImageName { id: image.id.to_string(), reference: image_word(&args.image_and_command)?.to_owned() },
+        auto_remove: args.rm,
+        process: process::process(args, &config)?,
+        hostname,
+        storage: storage::storage(args)?,
+        privileges: privileges(args)?,
+        limits: limits(args)?,
+        network,
+        stop_signal: stop_signal.map_or(Ok(libc::SIGTERM), words::signal)?,
+        stop_timeout: args.stop_timeout.unwrap_or(10),
+        labels: config.labels().clone().unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
+        id,
+    })
+}
+
+fn privileges(args: &ContainerArgs) -> Result<Privileges> {
+    let set = capabilities::adjust(&args.cap_add, &args.cap_drop, args.privileged)?;
+    let mut capabilities: Vec<String> = set.iter().map(capabilities::name).collect();
+    capabilities.sort();
+    Ok(Privileges { privileged: args.privileged, capabilities })
+}
+
+fn limits(args: &ContainerArgs) -> Result<Limits> {
+    Ok(Limits {
+        memory: args.memory.as_deref().map(words::memory).transpose()?,
+        nano_cpus: args.cpus.as_deref().map(words::nano_cpus).transpose()?,
+        pids: args.pids_limit.filter(|limit| *limit != 0),
+    })
+}

@@ -1,0 +1,100 @@
+//! How it is connected: mode, ports, names.
+//!
+//! ```text
+//! --network ─> Mode     -p, --expose, EXPOSE ─> ports     --dns*, --add-host ─> files     -h ─> host name
+//! ```
+
+use anyhow::{Result, bail};
+use netmodes::names::{hosts, resolv};
+use netmodes::publish;
+use oci_spec::image::Config;
+
+use crate::cli::ContainerArgs;
+use crate::container::Containers;
+use crate::container::record::{Mode, Network};
+use crate::host::Host;
+
+/// The host name: as asked for, else the host's, the other container's, or the beginning of the id.
+///
+/// # Errors
+/// Docker's sentence for one that the kernel or DNS would not take.
+pub fn hostname(host: &Host, args: &ContainerArgs, mode: &Mode, id: &str) -> Result<String> {
+    if let Some(hostname) = &args.hostname {
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if hostname.is_empty() || hostname.len() > 63 || !hostname.chars().all(valid) || hostname.starts_with('-') {
+            bail!("invalid hostname format: {}", hostname.escape_debug());
+        }
+        return Ok(hostname.clone());
+    }
+    match mode {
+        Mode::Host => Ok(nix::unistd::gethostname()?.to_string_lossy().into_owned()),
+        Mode::Container(other) => Ok(Containers::of(host).find(other)?.record.hostname),
+        _ => Ok(id[..12].to_owned()),
+    }
+}
+
+/// Everything about the network that is checked before anything is made.
+///
+/// # Errors
+/// Docker's sentence for the word that is wrong, or for two that do not go together.
+pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Network> {
+    let mode = mode(host, args)?;
+    let mut mappings = Vec::new();
+    for word in &args.publish {
+        mappings.extend(publish::parse(word)?);
+    }
+    let mut expose = Vec::new();
+    for word in args.expose.iter().chain(config.exposed_ports().iter().flatten()) {
+        expose.extend(publish::parse_exposed(word)?.into_iter().map(|(port, protocol)| format!("{port}/{protocol}")));
+    }
+    expose.sort();
+    expose.dedup();
+    if mode == Mode::Host && !mappings.is_empty() {
+        eprintln!("WARNING: Published ports are discarded when using host network mode");
+    }
+    if !matches!(mode, Mode::Network(_) | Mode::Default) {
+        mappings.clear();
+    }
+    for word in &args.add_host {
+        hosts::parse_extra_host(word)?;
+    }
+    Ok(Network {
+        mode,
+        publish: mappings,
+        expose,
+        extra_hosts: args.add_host.clone(),
+        dns: args.dns.clone(),
+        dns_search: args.dns_search.iter().map(|word| resolv::parse_search(word)).collect::<Result<_, _>>()?,
+        dns_options: args.dns_option.iter().map(|word| resolv::parse_option(word)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn mode(host: &Host, args: &ContainerArgs) -> Result<Mode> {
+    let word = args.network.as_deref().unwrap_or("default");
+    let Some(other) = word.strip_prefix("container:") else {
+        return match word {
+            "host" => Ok(Mode::Host),
+            "none" => Ok(Mode::None),
+            "default" | "bridge" => Ok(Mode::Default),
+            name => {
+                // Found now, so that a wrong name makes nothing; looked up again at each start.
+                crate::monitor::network::networks(host)?.find(name)?;
+                Ok(Mode::Network(name.to_owned()))
+            }
+        };
+    };
+    if word == "container" || other.is_empty() {
+        bail!("invalid network mode: invalid container format container:<name|id>");
+    }
+    let conflicts = [
+        (args.hostname.is_some(), "hostname and the network mode"),
+        (!args.dns.is_empty(), "dns and the network mode"),
+        (!args.add_host.is_empty(), "custom host-to-IP mapping and the network mode"),
+        (!args.publish.is_empty(), "port publishing and the container type network mode"),
+        (!args.expose.is_empty(), "port exposing and the container type network mode"),
+    ];
+    if let Some((_, what)) = conflicts.iter().find(|(is, _)| *is) {
+        bail!("conflicting options: {what}");
+    }
+    Ok(Mode::Container(Containers::of(host).find(other)?.record.id))
+}
