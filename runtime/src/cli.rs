@@ -46,6 +46,16 @@ pub enum Command {
     Stop(StopArgs),
     /// Send a signal to running containers
     Kill(KillArgs),
+    /// Wait until containers end, and print their exit codes
+    Wait(ContainersArgs),
+    /// Stop all processes of containers where they stand
+    Pause(ContainersArgs),
+    /// Let the processes of paused containers go on
+    Unpause(ContainersArgs),
+    /// Give a container another name
+    Rename(RenameArgs),
+    /// List the processes of a container
+    Top(TopArgs),
     /// Remove containers
     Rm(RmArgs),
     /// Run a program in a running container
@@ -262,6 +272,36 @@ pub struct KillArgs {
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
     pub containers: Vec<String>,
+}
+
+/// `wait`, `pause` and `unpause`
+#[derive(Debug, Args)]
+pub struct ContainersArgs {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    pub containers: Vec<String>,
+}
+
+/// `rename`
+#[derive(Debug, Args)]
+pub struct RenameArgs {
+    /// Name or id
+    pub container: String,
+    /// Its new name
+    pub new_name: String,
+}
+
+/// `top`
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Name or id, and options of ps(1), as -o pid,comm
+    #[arg(
+        value_name = "CONTAINER [PS OPTION]...",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub container_and_options: Vec<String>,
 }
 
 /// `rm`

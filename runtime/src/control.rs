@@ -57,6 +57,8 @@ pub enum Request {
     Restart(StopRequest),
     /// Say `Exited` when it ends.
     Wait,
+    /// The record has a new name: carry it to the networks.
+    Rename,
 }
 
 /// How a container is to be stopped.

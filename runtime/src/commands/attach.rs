@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::conversation::{self, Manner, Outcome};
-use super::words;
+use super::{pause, words};
 use crate::cli::AttachArgs;
 use crate::container::Containers;
 use crate::host::Host;
@@ -25,6 +25,9 @@ pub fn attach(host: &Host, args: &AttachArgs) -> Result<i32> {
     let Ok(connection) = conversation::call(&container) else {
         bail!("You cannot attach to a stopped container, start it first");
     };
+    if pause::is_paused(&container)? {
+        bail!("You cannot attach to a paused container, unpause it first");
+    }
     match conversation::converse(connection, &Manner { stdin, tty: process.tty, keys, start: false })? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),

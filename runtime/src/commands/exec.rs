@@ -18,7 +18,7 @@ use oci_spec::runtime::Spec;
 
 use super::conversation::{check_terminal, proxied};
 use super::relay::{RawTerminal, Relay, Target};
-use super::request;
+use super::{pause, request};
 use crate::cli::ExecArgs;
 use crate::container::record::Process;
 use crate::container::{Container, Containers, State, Status};
@@ -78,6 +78,9 @@ pub fn exec(host: &Host, args: &ExecArgs) -> Result<i32> {
     let state = container.state()?;
     if state.status != Status::Running || !container.is_supervised()? {
         bail!("container {} is not running", container.record.id);
+    }
+    if pause::is_paused(&container)? {
+        bail!("Container {name} is paused, unpause the container before exec");
     }
     let spec = specification(&container, args, command)?;
     let (stdio, ends) = streams(args)?;

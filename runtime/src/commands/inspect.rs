@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use netmodes::publish::Mapping;
 use serde_json::{Map, Value, json};
 
-use super::template;
+use super::{pause, template};
 use crate::cli::InspectArgs;
 use crate::container::state::Endpoint;
 use crate::container::{Container, Containers, Record, State, Status};
@@ -48,13 +48,14 @@ fn describe(container: &Container) -> Result<Value> {
     let record = &container.record;
     let state = container.state()?;
     let is_running = state.status == Status::Running && container.is_supervised()?;
+    let is_paused = is_running && pause::is_paused(container)?;
     let (program, arguments) = record.process.args.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     Ok(json!({
         "Id": record.id,
         "Created": record.created,
         "Path": shown(program),
         "Args": arguments.iter().map(|word| shown(word)).collect::<Vec<_>>(),
-        "State": state_of(&state, is_running),
+        "State": state_of(&state, is_running, is_paused),
         "Image": record.image.id,
         "ResolvConfPath": container.state_dir().join("resolv.conf"),
         "HostnamePath": container.state_dir().join("hostname"),
@@ -75,13 +76,13 @@ fn shown(word: &str) -> String {
     text::decode(word).to_string_lossy().into_owned()
 }
 
-fn state_of(state: &State, is_running: bool) -> Value {
+fn state_of(state: &State, is_running: bool, is_paused: bool) -> Value {
     const NEVER: &str = "0001-01-01T00:00:00Z";
     let time = |time: &str| if time.is_empty() { NEVER.to_owned() } else { time.to_owned() };
     json!({
-        "Status": if is_running { "running" } else { state.status.text() },
+        "Status": if is_paused { "paused" } else if is_running { "running" } else { state.status.text() },
         "Running": is_running,
-        "Paused": false,
+        "Paused": is_paused,
         "Restarting": false,
         "Dead": false,
         "Pid": if is_running { state.pid } else { 0 },

@@ -1,7 +1,7 @@
 //! Commands: one verb, one file.
 //!
 //! ```text
-//! run create start restart stop kill rm exec attach logs ps inspect port network image
+//! run create start restart stop kill wait pause unpause rename top rm exec attach logs ps inspect port network image
 //!   └─ words (request, words) ─> store ─> monitor, over control ─> what is printed (relay, table, template)
 //! ```
 //!
@@ -17,9 +17,11 @@ mod kill;
 mod logs;
 mod network;
 mod network_inspect;
+mod pause;
 mod port;
 mod ps;
 mod relay;
+mod rename;
 mod request;
 mod rm;
 mod run;
@@ -28,6 +30,8 @@ mod stop;
 mod sweep;
 mod table;
 mod template;
+mod top;
+mod wait;
 mod words;
 
 use std::io::{ErrorKind, Write};
@@ -56,6 +60,11 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         Command::Restart(args) => stop::restart(&host, &args),
         Command::Stop(args) => stop::stop(&host, &args),
         Command::Kill(args) => kill::kill(&host, &args),
+        Command::Wait(args) => wait::wait(&host, &args),
+        Command::Pause(args) => pause::pause(&host, &args),
+        Command::Unpause(args) => pause::unpause(&host, &args),
+        Command::Rename(args) => rename::rename(&host, &args),
+        Command::Top(args) => top::top(&host, &args),
         Command::Rm(args) => rm::rm(&host, &args),
         Command::Exec(args) => exec::exec(&host, &args),
         Command::Attach(args) => attach::attach(&host, &args),

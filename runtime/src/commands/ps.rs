@@ -9,7 +9,7 @@ use netmodes::publish::Mapping;
 use serde_json::{Value, json};
 
 use super::table::{Table, ago, seconds_since};
-use super::template;
+use super::{pause, template};
 use crate::cli::PsArgs;
 use crate::container::{Container, Containers, State, Status};
 use crate::host::Host;
@@ -63,14 +63,15 @@ fn row(container: &Container, whole: bool) -> Result<(Value, bool)> {
         command.chars().take(19).chain(['…']).collect()
     };
     let networks: Vec<&str> = state.endpoints.iter().map(|endpoint| endpoint.network.as_str()).collect();
+    let is_paused = is_running && pause::is_paused(container)?;
     let row = json!({
         "ID": if whole { record.id.as_str() } else { record.short_id() },
         "Image": record.image.reference,
         "Command": format!("\"{shown}\""),
         "CreatedAt": record.created,
         "RunningFor": format!("{} ago", ago(seconds_since(&record.created))),
-        "Status": status(&state, is_running),
-        "State": if is_running { "running" } else { state.status.text() },
+        "Status": format!("{}{}", status(&state, is_running), if is_paused { " (Paused)" } else { "" }),
+        "State": if is_paused { "paused" } else if is_running { "running" } else { state.status.text() },
         "Ports": ports(record.network.expose.as_slice(), &state, is_running),
         "Names": record.name,
         "Networks": networks.join(","),

@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 use nix::libc;
 
-use super::stop;
+use super::{pause, stop};
 use crate::cli::RmArgs;
 use crate::container::{Container, Containers, Status};
 use crate::control::StopRequest;
@@ -40,6 +40,13 @@ pub fn rm(host: &Host, args: &RmArgs) -> Result<i32> {
 /// A sentence: it runs, or something could not be cleared away.
 pub fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
     if container.is_supervised()? && !container.is_ending()? {
+        if !force && pause::is_paused(container)? {
+            bail!(
+                "You cannot remove a paused container {}. Unpause and then stop the container before attempting \
+                 removal or force remove",
+                container.record.id
+            );
+        }
         if !force {
             bail!(
                 "You cannot remove a running container {}. Stop the container before attempting removal or force remove",

@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::conversation::{self, Manner, Outcome};
-use super::words;
+use super::{pause, words};
 use crate::cli::StartArgs;
 use crate::container::{Container, Containers, Status};
 use crate::control::Connection;
@@ -22,8 +22,10 @@ pub fn start(host: &Host, args: &StartArgs) -> Result<i32> {
     if !args.attach && !args.interactive {
         return super::each(&args.containers, |word| {
             let container = Containers::of(host).find(word)?;
-            if let Some(connection) = spawn_monitor(&container)? {
-                conversation::start(&connection)?;
+            match spawn_monitor(&container)? {
+                Some(connection) => conversation::start(&connection)?,
+                None if pause::is_paused(&container)? => bail!("cannot start a paused container, try unpause instead"),
+                None => {}
             }
             super::say(format_args!("{word}"))?;
             Ok(())

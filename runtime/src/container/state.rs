@@ -84,4 +84,7 @@ pub struct Endpoint {
     pub host_device: String,
     /// Ports as they were published, host ports chosen.
     pub ports: Vec<Mapping>,
+    /// Names under which it is known there: written down before they are published.
+    #[serde(default)]
+    pub names: Vec<String>,
 }

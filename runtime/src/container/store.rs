@@ -53,19 +53,27 @@ impl<'a> Containers<'a> {
     /// Docker's "Conflict" sentence when the name is taken.
     pub fn create(&self, store: &Lock, record: Record, starting: bool) -> Result<(Container, Option<Lock>)> {
         let container = Container { host: self.host.clone(), record };
-        if let Some(holder) = self.by_name(&container.record.name)? {
-            bail!(
-                "Conflict. The container name \"/{}\" is already in use by container \"{holder}\". \
-                 You have to remove (or rename) that container to be able to reuse that name.",
-                container.record.name
-            );
-        }
+        self.check_free(&container.record.name)?;
         match container.write_new(starting) {
             Ok(life) => Ok((container, life)),
             Err(error) => {
                 let _ = container.remove_record(store).and_then(|()| container.remove_files());
                 Err(error)
             }
+        }
+    }
+
+    /// Whether nobody has the name.
+    ///
+    /// # Errors
+    /// Docker's "Conflict" sentence.
+    pub fn check_free(&self, name: &str) -> Result<()> {
+        match self.by_name(name)? {
+            None => Ok(()),
+            Some(holder) => bail!(
+                "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
+                 You have to remove (or rename) that container to be able to reuse that name."
+            ),
         }
     }
 
@@ -156,7 +164,8 @@ impl<'a> Containers<'a> {
         remove_file(&self.host.root.join("names").join(name))
     }
 
-    /// The id behind a name, if a record stands behind that.
+    /// The id behind a name, if a record of that name stands behind it: a rename that was killed leaves a link to a
+    /// container of another name. Of a record that cannot be read nobody knows better.
     fn by_name(&self, name: &str) -> Result<Option<String>> {
         if super::naming::check(name).is_err() {
             return Ok(None);
@@ -164,8 +173,11 @@ impl<'a> Containers<'a> {
         for tree in [&self.host.state, &self.host.root] {
             let Ok(id) = fs::read_link(tree.join("names").join(name)) else { continue };
             let id = id.to_string_lossy().into_owned();
-            if tree.join("containers").join(&id).join("record.json").exists() {
-                return Ok(Some(id));
+            let path = tree.join("containers").join(&id).join("record.json");
+            match files::read_json::<Record>(&path) {
+                Ok(Some(record)) if record.name != name => {}
+                Ok(None) => {}
+                _ => return Ok(Some(id)),
             }
         }
         Ok(None)
@@ -346,8 +358,10 @@ impl Container {
     /// # Errors
     /// What the kernel says.
     pub fn remove_record(&self, _store: &Lock) -> Result<()> {
+        // Somebody may have renamed it since the caller read the record.
+        let named = self.reload();
         remove_file(&self.record_path())?;
-        self.remove_name()
+        named.as_ref().unwrap_or(self).remove_name()
     }
 
     fn remove_name(&self) -> Result<()> {
@@ -366,7 +380,8 @@ impl Container {
         self.tree().join("containers").join(&self.record.id).join("record.json")
     }
 
-    fn name_path(&self) -> PathBuf {
+    /// The link of its name.
+    pub(super) fn name_path(&self) -> PathBuf {
         self.tree().join("names").join(&self.record.name)
     }
 
@@ -384,9 +399,14 @@ impl Container {
         if starting {
             self.write_starting()?;
         }
-        let durability = if self.record.auto_remove { Durability::UntilReboot } else { Durability::Lasting };
-        files::write_json(&self.record_path(), &self.record, durability)?;
+        self.write_record()?;
         Ok(life)
+    }
+
+    /// Writes the record: from here on there is such a container, under that name.
+    pub(super) fn write_record(&self) -> Result<()> {
+        let durability = if self.record.auto_remove { Durability::UntilReboot } else { Durability::Lasting };
+        files::write_json(&self.record_path(), &self.record, durability)
     }
 
     /// Says that a command is about to start it: the intent, before anything is made.

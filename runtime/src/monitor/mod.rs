@@ -19,6 +19,7 @@ pub mod life;
 pub mod log;
 pub mod netns;
 pub mod network;
+pub mod renaming;
 pub mod resolver;
 pub mod run;
 pub mod service;

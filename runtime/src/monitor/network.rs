@@ -105,8 +105,8 @@ impl Connection {
         apply(&self.plan.own, &mut self.kernel, &mut journal)?;
         for endpoint in &self.endpoints {
             let state = network_state(&container.host, &endpoint.network_id);
-            for name in names_of(&container.record) {
-                registry::publish(&state, &name, &container.record.id, &[endpoint.address])?;
+            for name in &endpoint.names {
+                registry::publish(&state, name, &container.record.id, &[endpoint.address])?;
             }
         }
         Ok(())
@@ -147,7 +147,7 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
     };
     let facts = Facts::read(&mut kernel, &network)?;
     let plan = modes::bridge::plan(&request, &network, &facts);
-    let endpoint = endpoint(&request, &network, &plan);
+    let endpoint = Endpoint { names: names_of(record), ..endpoint(&request, &network, &plan) };
     let resolver = has_resolver.then(|| {
         let member = Member { network: network.name.clone(), state: network_state(&container.host, &network.id) };
         let config = Config { members: vec![member], upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
@@ -199,5 +199,6 @@ fn endpoint(request: &Request, network: &Network, plan: &Plan) -> Endpoint {
         mac,
         host_device,
         ports: request.mappings.clone(),
+        names: Vec::new(),
     }
 }

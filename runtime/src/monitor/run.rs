@@ -13,7 +13,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use netmodes::kernel::Kernel;
-use nix::libc;
 
 use super::clients::{Clients, Message, STARTER};
 use super::life::Life;
@@ -22,7 +21,7 @@ use super::netns::Netns;
 use super::network::Connection;
 use super::service::Service;
 use super::streams::Streams;
-use super::{event_loop, specification, teardown};
+use super::{event_loop, renaming, specification, teardown};
 use crate::container::{Container, State, Status};
 use crate::control::{Reply, Request, StopRequest};
 use crate::files;
@@ -215,6 +214,7 @@ impl Run {
                 self.stop(stop);
             }
             Request::Wait => drop(self.waiting.insert(client)),
+            Request::Rename => self.rename(client),
             Request::Start => {
                 self.clients.reply(client, &Reply::Error { sentence: "the container runs already".into() });
             }
@@ -241,16 +241,27 @@ impl Run {
     }
 
     fn kill(&self, client: u64, signal: i32) {
+        // A paused container would not hear, and on version 1 not even die: a signal ends the pause, as under Docker.
         let sent = self.life.as_ref().map(|life| {
-            if signal == libc::SIGKILL {
-                // A frozen v1 cgroup keeps its processes unkillable.
-                let _ = life.cgroup().thaw();
-            }
+            let _ = life.cgroup().thaw();
             life.signal(signal)
         });
         let reply = match sent {
             Some(Err(error)) => Reply::Error { sentence: format!("cannot send signal {signal}: {error}") },
             _ => Reply::Done,
+        };
+        self.clients.reply(client, &reply);
+    }
+
+    fn rename(&mut self, client: u64) {
+        let renamed = self.container.reload().and_then(|container| {
+            self.container = container;
+            let Some((_, connection)) = &mut self.network else { return Ok(()) };
+            renaming::rename(&self.container, &mut self.state, &mut connection.kernel)
+        });
+        let reply = match renamed {
+            Ok(()) => Reply::Done,
+            Err(error) => Reply::Error { sentence: format!("{error:#}") },
         };
         self.clients.reply(client, &reply);
     }

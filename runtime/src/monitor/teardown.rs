@@ -13,7 +13,7 @@ use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
 use netmodes::names::registry;
 
-use super::network::{names_of, network_state, networks};
+use super::network::{network_state, networks};
 use crate::container::Container;
 use crate::container::state::{State, Status};
 use crate::container::store::remove_file;
@@ -46,7 +46,7 @@ fn forget(container: &Container, state: &State) -> Result<()> {
     let id = &container.record.id;
     for endpoint in &state.endpoints {
         let directory = network_state(&container.host, &endpoint.network_id);
-        registry::withdraw(&directory, &names_of(&container.record), id)?;
+        registry::withdraw(&directory, &endpoint.names, id)?;
         networks.release(&networks.find(&endpoint.network_id)?, endpoint.address, id)?;
     }
     // A start that died before its state could say what it had leased: every network is searched.

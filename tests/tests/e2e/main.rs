@@ -3,6 +3,7 @@
 //! ```text
 //!   harness     the private host itself             typed, recipe, tour   what the documents promise, word by word
 //!   lifecycle   create … rm, ps, inspect            terminals, streams    people and pipes
+//!   verbs       wait, pause, rename, top
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
 //!   exit_codes, bad_input, corners                  crash, faults, many    what must not go wrong
@@ -28,3 +29,4 @@ mod streams;
 mod terminals;
 mod tour;
 mod typed;
+mod verbs;

@@ -157,11 +157,29 @@ impl Cgroup {
     ///
     /// # Errors
     /// When this host has no freezer, or a process does not stop within ten seconds (all are thawed then).
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the command pause"))]
     pub fn freeze(&self) -> Result<()> {
         match &self.leaf {
             Leaf::V1(parts) => v1::freeze(parts),
             Leaf::V2(part) => v2::freeze(part),
+        }
+    }
+
+    /// Has somebody stopped them, or is about to? A leaf that has gone is not stopped.
+    pub fn is_frozen(&self) -> bool {
+        match &self.leaf {
+            Leaf::V1(parts) => v1::is_frozen(parts),
+            Leaf::V2(part) => v2::is_frozen(part),
+        }
+    }
+
+    /// All processes, also those in groups that the container made below.
+    ///
+    /// # Errors
+    /// When the kernel's files cannot be read.
+    pub fn processes(&self) -> Result<Vec<Pid>> {
+        match &self.leaf {
+            Leaf::V1(parts) => v1::processes(parts),
+            Leaf::V2(part) => tree::processes(&part.dir),
         }
     }
 

@@ -230,6 +230,12 @@ pub fn freeze(parts: &[Part]) -> Result<()> {
     }
 }
 
+/// FROZEN, or FREEZING on the way there.
+pub fn is_frozen(parts: &[Part]) -> bool {
+    let state = freezer(parts).and_then(|part| file::read(&part.dir.join(FREEZER_STATE)).ok());
+    state.is_some_and(|state| state != "THAWED")
+}
+
 /// THAWED, also in groups below that the container may have frozen by itself.
 ///
 /// # Errors

@@ -1,0 +1,55 @@
+//! Another name for a container, so that at every moment exactly one of the two leads to it.
+//!
+//! ```text
+//! link NEW -> id      leads nowhere yet: the record says OLD
+//! record says NEW     from here on NEW is the name, and OLD leads nowhere
+//! OLD goes
+//! ```
+//!
+//! A link counts only if the record behind it says the same name, so a crash in between leaves a leftover, no second name.
+
+use std::os::unix::fs::symlink;
+
+use anyhow::{Context, Result, bail};
+
+use super::naming;
+use super::record::Record;
+use super::store::{Container, Containers, remove_file};
+use crate::lock::Lock;
+
+impl Container {
+    /// Gives the container another name. `store` is the host's lock. Who runs it is to be told afterwards.
+    ///
+    /// # Errors
+    /// Docker's sentences: no name, the same name, a name that is taken.
+    pub fn rename(&self, store: &Lock, name: &str) -> Result<Container> {
+        let current = self.reload()?;
+        if current.record.name == name {
+            bail!("Renaming a container with the same name as its current name");
+        }
+        naming::check(name)?;
+        Containers::of(&self.host).check_free(name)?;
+        Containers::of(&self.host).remove_stale_name(store, name)?;
+        let record = Record { name: name.to_owned(), ..current.record.clone() };
+        let renamed = Container { host: self.host.clone(), record };
+        let link = renamed.name_path();
+        symlink(&renamed.record.id, &link).with_context(|| format!("cannot write {}", link.display()))?;
+        if let Err(error) = renamed.write_record() {
+            let _ = remove_file(&link);
+            return Err(error);
+        }
+        remove_file(&current.name_path())?;
+        Ok(renamed)
+    }
+
+    /// The container as its record says it now: it may have got another name since.
+    ///
+    /// # Errors
+    /// `No such container`, or a corrupted record.
+    pub fn reload(&self) -> Result<Container> {
+        match Containers::of(&self.host).load(&self.record.id)? {
+            Some(container) => Ok(container),
+            None => bail!("No such container: {}", self.record.name),
+        }
+    }
+}
