@@ -1,16 +1,25 @@
 //! The words of the command line: clap structs only, whose doc comments are the help.
 //!
 //! ```text
-//! pontoon [GLOBAL] run|create|start|… [OPTIONS] …      one verb, one struct here, one file in commands/
+//! pontoon [GLOBAL] run|create   container: the flags that make a container
+//!                  start|stop|…  here: one verb, one struct, one file in commands/
+//!                  network|image objects: what containers are made of and connected by
 //! ```
 //!
 //! What may hold bytes that are not UTF-8 is an `OsString`.
 
+mod container;
+mod objects;
+
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use container::{ContainerArgs, CreateArgs, RunArgs};
+pub use objects::{
+    BuildArgs, ImageCommand, ImportArgs, ListArgs, NetworkCommand, NetworkCreateArgs, NetworkRmArgs, RmiArgs,
+};
 
 /// Runs containers and builds the bridges between them: no daemon, networking built in.
 #[derive(Debug, Parser)]
@@ -80,156 +89,6 @@ pub enum Command {
     Images(ListArgs),
     /// Remove images
     Rmi(RmiArgs),
-}
-
-/// `network …`
-#[derive(Debug, Subcommand)]
-pub enum NetworkCommand {
-    /// Create a network
-    Create(NetworkCreateArgs),
-    /// List networks
-    #[command(alias = "list")]
-    Ls(ListArgs),
-    /// Show everything that is known of networks, as JSON
-    Inspect(InspectArgs),
-    /// Remove networks
-    #[command(alias = "remove")]
-    Rm(NetworkRmArgs),
-}
-
-/// `image …`
-#[derive(Debug, Subcommand)]
-pub enum ImageCommand {
-    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
-    Import(ImportArgs),
-    /// Make an image from a recipe
-    Build(BuildArgs),
-    /// List images
-    #[command(alias = "list")]
-    Ls(ListArgs),
-    /// Remove images
-    Rm(RmiArgs),
-}
-
-/// What `run` and `create` have in common.
-#[derive(Debug, Args)]
-pub struct ContainerArgs {
-    /// Keep standard input open
-    #[arg(short, long)]
-    pub interactive: bool,
-    /// Give the container a terminal
-    #[arg(short, long)]
-    pub tty: bool,
-    /// Remove the container when it has ended
-    #[arg(long)]
-    pub rm: bool,
-    /// Name of the container
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Network: a network's name, bridge, host, none or container:NAME
-    #[arg(long, visible_alias = "net", value_name = "NETWORK")]
-    pub network: Option<String>,
-    /// Publish a port: [ip:][host][-range]:container[-range][/tcp|udp]
-    #[arg(short, long, value_name = "PORT")]
-    pub publish: Vec<String>,
-    /// Say that the container listens on a port
-    #[arg(long, value_name = "PORT")]
-    pub expose: Vec<String>,
-    /// Bind a directory or file of the host: /source:/target[:ro]
-    #[arg(short, long, value_name = "BIND")]
-    pub volume: Vec<OsString>,
-    /// Mount a temporary file system: /target[:options]
-    #[arg(long, value_name = "TARGET")]
-    pub tmpfs: Vec<OsString>,
-    /// Set an environment variable (NAME alone: copy it)
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    pub env: Vec<OsString>,
-    /// Working directory
-    #[arg(short, long, value_name = "DIR")]
-    pub workdir: Option<OsString>,
-    /// User and group, by name or number
-    #[arg(short, long, value_name = "USER[:GROUP]")]
-    pub user: Option<String>,
-    /// Host name
-    #[arg(short = 'h', long)]
-    pub hostname: Option<String>,
-    /// Replace the image's entry point
-    #[arg(long, value_name = "PROGRAM")]
-    pub entrypoint: Option<OsString>,
-    /// Add a capability
-    #[arg(long, value_name = "CAP")]
-    pub cap_add: Vec<String>,
-    /// Drop a capability
-    #[arg(long, value_name = "CAP")]
-    pub cap_drop: Vec<String>,
-    /// Give it every capability and every device
-    #[arg(long)]
-    pub privileged: bool,
-    /// Mount the root file system read-only
-    #[arg(long)]
-    pub read_only: bool,
-    /// Limit of memory, as 512m
-    #[arg(short, long, value_name = "BYTES")]
-    pub memory: Option<String>,
-    /// Limit of CPU time, as 1.5
-    #[arg(long, value_name = "CPUS")]
-    pub cpus: Option<String>,
-    /// Limit of processes (-1: none)
-    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
-    pub pids_limit: Option<i64>,
-    /// Add a line to /etc/hosts: NAME:ADDRESS
-    #[arg(long, value_name = "NAME:ADDRESS")]
-    pub add_host: Vec<String>,
-    /// Name server
-    #[arg(long, value_name = "ADDRESS")]
-    pub dns: Vec<IpAddr>,
-    /// Search domain
-    #[arg(long, value_name = "DOMAIN")]
-    pub dns_search: Vec<String>,
-    /// Resolver option
-    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
-    pub dns_option: Vec<String>,
-    /// Signal that asks the container to stop
-    #[arg(long, value_name = "SIGNAL")]
-    pub stop_signal: Option<String>,
-    /// Seconds to wait before it is killed
-    #[arg(long, value_name = "SECONDS")]
-    pub stop_timeout: Option<u32>,
-    /// Show this help
-    #[arg(long, action = clap::ArgAction::Help)]
-    pub help: Option<bool>,
-    /// The image, and what to run in it
-    #[arg(
-        value_name = "IMAGE [COMMAND] [ARG]...",
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
-    pub image_and_command: Vec<OsString>,
-}
-
-/// `run`
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub struct RunArgs {
-    /// Run in the background and print the id
-    #[arg(short, long)]
-    pub detach: bool,
-    /// Keys that detach the terminal
-    #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
-    pub detach_keys: String,
-    /// The container
-    #[command(flatten)]
-    pub container: ContainerArgs,
-}
-
-/// `create`
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub struct CreateArgs {
-    /// The container
-    #[command(flatten)]
-    pub container: ContainerArgs,
 }
 
 /// `start`
@@ -413,81 +272,4 @@ pub struct PortArgs {
     pub container: String,
     /// Only this port of the container: PORT[/PROTOCOL]
     pub port: Option<String>,
-}
-
-/// `network create`
-#[derive(Debug, Args)]
-pub struct NetworkCreateArgs {
-    /// Driver: bridge
-    #[arg(short, long, default_value = "bridge")]
-    pub driver: String,
-    /// Subnet, as 172.30.0.0/16
-    #[arg(long)]
-    pub subnet: Vec<String>,
-    /// Address of the bridge in that subnet
-    #[arg(long)]
-    pub gateway: Vec<String>,
-    /// Option of the driver: KEY=VALUE
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    pub opt: Vec<String>,
-    /// Label: KEY=VALUE
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub label: Vec<String>,
-    /// Name of the network
-    pub name: String,
-}
-
-/// `network ls`, `image ls` and `images`
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// Only ids
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Do not cut ids
-    #[arg(long)]
-    pub no_trunc: bool,
-    /// A Go template, or json
-    #[arg(long, value_name = "TEMPLATE")]
-    pub format: Option<String>,
-}
-
-/// `network rm`
-#[derive(Debug, Args)]
-pub struct NetworkRmArgs {
-    /// A network that is not there is no error
-    #[arg(short, long)]
-    pub force: bool,
-    /// Names or ids
-    #[arg(required = true, value_name = "NETWORK")]
-    pub networks: Vec<String>,
-}
-
-/// `image import`
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// The archive; - is standard input
-    pub file: PathBuf,
-    /// Name of the image
-    pub name: Option<String>,
-}
-
-/// `image build`
-#[derive(Debug, Args)]
-pub struct BuildArgs {
-    /// Name of the image (else as the recipe says)
-    #[arg(short, long, value_name = "NAME")]
-    pub tag: Option<String>,
-    /// Directory of the recipe
-    pub directory: PathBuf,
-}
-
-/// `rmi`
-#[derive(Debug, Args)]
-pub struct RmiArgs {
-    /// Also when stopped containers use it; an image that is not there is no error
-    #[arg(short, long)]
-    pub force: bool,
-    /// Names or ids
-    #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<String>,
 }

@@ -1,0 +1,131 @@
+//! The flags of `run` and `create`: one field, one flag, Docker's name.
+//!
+//! ```text
+//! run [OPTIONS] IMAGE [COMMAND] [ARG]...       what stands behind the image is the command's, dashes and all
+//! ```
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+
+use clap::Args;
+
+/// What `run` and `create` have in common.
+#[derive(Debug, Args)]
+pub struct ContainerArgs {
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the container a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Remove the container when it has ended
+    #[arg(long)]
+    pub rm: bool,
+    /// Name of the container
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Network: a network's name, bridge, host, none or container:NAME
+    #[arg(long, visible_alias = "net", value_name = "NETWORK")]
+    pub network: Option<String>,
+    /// Publish a port: [ip:][host][-range]:container[-range][/tcp|udp]
+    #[arg(short, long, value_name = "PORT")]
+    pub publish: Vec<String>,
+    /// Say that the container listens on a port
+    #[arg(long, value_name = "PORT")]
+    pub expose: Vec<String>,
+    /// Bind a directory or file of the host: /source:/target[:ro]
+    #[arg(short, long, value_name = "BIND")]
+    pub volume: Vec<OsString>,
+    /// Mount a temporary file system: /target[:options]
+    #[arg(long, value_name = "TARGET")]
+    pub tmpfs: Vec<OsString>,
+    /// Set an environment variable (NAME alone: copy it)
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<OsString>,
+    /// Working directory
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<OsString>,
+    /// User and group, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Host name
+    #[arg(short = 'h', long)]
+    pub hostname: Option<String>,
+    /// Replace the image's entry point
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<OsString>,
+    /// Add a capability
+    #[arg(long, value_name = "CAP")]
+    pub cap_add: Vec<String>,
+    /// Drop a capability
+    #[arg(long, value_name = "CAP")]
+    pub cap_drop: Vec<String>,
+    /// Give it every capability and every device
+    #[arg(long)]
+    pub privileged: bool,
+    /// Mount the root file system read-only
+    #[arg(long)]
+    pub read_only: bool,
+    /// Limit of memory, as 512m
+    #[arg(short, long, value_name = "BYTES")]
+    pub memory: Option<String>,
+    /// Limit of CPU time, as 1.5
+    #[arg(long, value_name = "CPUS")]
+    pub cpus: Option<String>,
+    /// Limit of processes (-1: none)
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
+    pub pids_limit: Option<i64>,
+    /// Add a line to /etc/hosts: NAME:ADDRESS
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    pub add_host: Vec<String>,
+    /// Name server
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns: Vec<IpAddr>,
+    /// Search domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub dns_search: Vec<String>,
+    /// Resolver option
+    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
+    pub dns_option: Vec<String>,
+    /// Signal that asks the container to stop
+    #[arg(long, value_name = "SIGNAL")]
+    pub stop_signal: Option<String>,
+    /// Seconds to wait before it is killed
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_timeout: Option<u32>,
+    /// Show this help
+    #[arg(long, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
+    /// The image, and what to run in it
+    #[arg(
+        value_name = "IMAGE [COMMAND] [ARG]...",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub image_and_command: Vec<OsString>,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct RunArgs {
+    /// Run in the background and print the id
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Keys that detach the terminal
+    #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
+    pub detach_keys: String,
+    /// The container
+    #[command(flatten)]
+    pub container: ContainerArgs,
+}
+
+/// `create`
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct CreateArgs {
+    /// The container
+    #[command(flatten)]
+    pub container: ContainerArgs,
+}
