@@ -44,6 +44,11 @@ impl Leases {
         Ok(None)
     }
 
+    /// The address that would be leased next, as far as can be seen without the lock.
+    pub(crate) fn next(&self, subnet: &Subnet) -> Option<IpAddr> {
+        candidates(subnet, self.last(subnet)).find(|address| fs::symlink_metadata(self.path(*address)).is_err())
+    }
+
     /// Leases this address; `false` if it is somebody's.
     pub(crate) fn take_this(&self, address: IpAddr, owner: &str) -> Result<bool, Error> {
         fs::create_dir_all(&self.directory).map_err(|error| Error::file("make", &self.directory, error))?;

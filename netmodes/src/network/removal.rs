@@ -31,21 +31,37 @@ impl Networks {
         name_of: &dyn Fn(&str) -> Option<String>,
         net: &mut impl Net,
     ) -> Result<(), Error> {
-        let name = &network.name;
-        if name == DEFAULT {
-            return Err(Error::Refused(format!("{name} is a pre-defined network and cannot be removed")));
-        }
+        check_default(network)?;
         let _store = self.lock_store()?;
         let _lock = self.lock(network)?;
-        let endpoints: Vec<String> = self.leases(network)?.iter().map(|(_, owner)| in_words(owner, name_of)).collect();
-        if !endpoints.is_empty() {
-            let endpoints = endpoints.join(", ");
-            let text = format!("error while removing network: network {name} has active endpoints ({endpoints})");
-            return Err(Error::Refused(text));
-        }
+        self.check_unused(network, name_of)?;
         let made = self.write_down(network)?;
         record::remove(&self.records, network)?;
         if made { net.del(&Step::Up { place: Place::Host, device: network.bridge.clone() }) } else { Ok(()) }
+    }
+
+    /// What a removal would undo. Nothing is removed, and no lock is taken.
+    ///
+    /// # Errors
+    /// As [`Networks::remove`].
+    pub fn foresee_removal(
+        &self,
+        network: &Network,
+        name_of: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<Step>, Error> {
+        check_default(network)?;
+        self.check_unused(network, name_of)?;
+        Ok(to_undo(network))
+    }
+
+    fn check_unused(&self, network: &Network, name_of: &dyn Fn(&str) -> Option<String>) -> Result<(), Error> {
+        let endpoints: Vec<String> = self.leases(network)?.iter().map(|(_, owner)| in_words(owner, name_of)).collect();
+        if endpoints.is_empty() {
+            return Ok(());
+        }
+        let (name, endpoints) = (&network.name, endpoints.join(", "));
+        let text = format!("error while removing network: network {name} has active endpoints ({endpoints})");
+        Err(Error::Refused(text))
     }
 
     /// Writes the journal for `finish_removal`: the bridge and the elements, all that the network can have in the
@@ -53,9 +69,7 @@ impl Networks {
     /// else has put in its place it is none of our business. Was the bridge in the journal, and so made by us?
     fn write_down(&self, network: &Network) -> Result<bool, Error> {
         let mut journal = Journal::open(&self.directory(network).join("journal"))?;
-        // What undoing needs of the steps does not depend on facts.
-        let mut steps = bridge::shared(network, &Facts { mtu: 0, bridge_table: false });
-        steps.retain(|step| matches!(step, Step::Bridge { .. } | Step::Element(_)));
+        let steps = to_undo(network);
         let made = steps.iter().any(|step| matches!(step, Step::Bridge { .. }) && journal.holds(step));
         journal.keep(steps)?;
         Ok(made)
@@ -122,6 +136,20 @@ impl Networks {
         let entries = record::entries(&self.records)?;
         Ok(ids.into_iter().filter(|id| entries.iter().all(|entry| entry.id != *id)).collect())
     }
+}
+
+fn check_default(network: &Network) -> Result<(), Error> {
+    if !network.is_default() {
+        return Ok(());
+    }
+    Err(Error::Refused(format!("{DEFAULT} is a pre-defined network and cannot be removed")))
+}
+
+/// The bridge and the elements. What undoing needs of the steps does not depend on facts.
+fn to_undo(network: &Network) -> Vec<Step> {
+    let mut steps = bridge::shared(network, &Facts { mtu: 0, bridge_table: false });
+    steps.retain(|step| matches!(step, Step::Bridge { .. } | Step::Element(_)));
+    steps
 }
 
 /// The id that a state directory is named by; nothing else is touched.

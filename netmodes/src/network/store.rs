@@ -48,13 +48,30 @@ impl Networks {
     /// # Errors
     /// `network X not found`, or ambiguous; a damaged record.
     pub fn find(&self, wanted: &str) -> Result<Network, Error> {
+        match self.look_up(wanted) {
+            Err(Error::NotFound(_)) if wanted == DEFAULT => self.create_default(),
+            other => other,
+        }
+    }
+
+    /// As [`Networks::find`], but nothing is made: a default network that is not there is drawn up, and forgotten.
+    ///
+    /// # Errors
+    /// As [`Networks::find`].
+    pub fn foresee(&self, wanted: &str) -> Result<Network, Error> {
+        match self.look_up(wanted) {
+            Err(Error::NotFound(_)) if wanted == DEFAULT => self.draw_up_default(),
+            other => other,
+        }
+    }
+
+    fn look_up(&self, wanted: &str) -> Result<Network, Error> {
         let entries = record::entries(&self.records)?;
         let prefixed = || entries.iter().filter(|entry| !wanted.is_empty() && entry.id.starts_with(wanted));
         let exact = entries.iter().find(|entry| entry.id == wanted);
         let exact = exact.or_else(|| entries.iter().find(|entry| entry.name == wanted));
         let found = match exact.or_else(|| prefixed().next()) {
             Some(entry) => entry,
-            None if wanted == DEFAULT => return self.create_default(),
             None => return Err(not_found(wanted)),
         };
         if exact.is_none() && prefixed().count() > 1 {
@@ -90,25 +107,55 @@ impl Networks {
     /// # Errors
     /// A bad or taken name, a bad or taken subnet, unknown options, a device that is there already. Nothing is left.
     pub fn create(&self, new: &NewNetwork, created: String, kernel: &mut Kernel) -> Result<Network, Error> {
+        self.create_told(new, created, kernel, &mut |_| ())
+    }
+
+    /// As [`Networks::create`]; `tell` hears the steps before they are done.
+    ///
+    /// # Errors
+    /// As [`Networks::create`].
+    pub fn create_told(
+        &self,
+        new: &NewNetwork,
+        created: String,
+        kernel: &mut Kernel,
+        tell: &mut dyn FnMut(&[Step]),
+    ) -> Result<Network, Error> {
         options::check(new)?;
         let network = {
             let _store = self.lock_store()?;
-            let taken_by = record::entries(&self.records)?.into_iter().find(|entry| entry.name == new.name);
-            if taken_by.is_some() {
-                return Err(Error::Refused(format!("network with name {} already exists", new.name)));
-            }
+            self.check_name(new)?;
             let network = self.draw_up(new, created, kernel).or_else(|error| self.try_again(new, error, kernel))?;
             record::write(&self.records, &network)?;
             network
         };
-        let facts = Facts::read(kernel, &network)?;
-        let made = self.ensure(&network, &bridge::shared(&network, &facts), kernel);
+        let steps = bridge::shared(&network, &Facts::read(kernel, &network)?);
+        tell(&steps);
+        let made = self.ensure(&network, &steps, kernel);
         if let Err(error) = made {
             record::remove(&self.records, &network)?;
             self.finish_removal(kernel);
             return Err(error);
         }
         Ok(network)
+    }
+
+    /// The steps of a network that might be made. Nothing is, and no lock is taken.
+    ///
+    /// # Errors
+    /// As [`Networks::create`].
+    pub fn foresee_new(&self, new: &NewNetwork, kernel: &mut Kernel) -> Result<Vec<Step>, Error> {
+        options::check(new)?;
+        self.check_name(new)?;
+        let network = self.draw_up(new, now(), kernel)?;
+        Ok(bridge::shared(&network, &Facts::read(kernel, &network)?))
+    }
+
+    fn check_name(&self, new: &NewNetwork) -> Result<(), Error> {
+        match record::entries(&self.records)?.iter().any(|entry| entry.name == new.name) {
+            true => Err(Error::Refused(format!("network with name {} already exists", new.name))),
+            false => Ok(()),
+        }
     }
 
     /// Subnet or device may be those of a network whose removal nobody has finished: finish it, and try once more.
@@ -151,10 +198,14 @@ impl Networks {
             let found = record::read(&record::path(&self.records, &entry.id, &entry.name))?;
             return found.ok_or_else(|| not_found(DEFAULT));
         }
-        let subnet = subnet::choose_default(&self.taken()?)?;
-        let network = Network::plain(random_id()?, DEFAULT.into(), now(), DEFAULT_DEVICE.into(), subnet);
+        let network = self.draw_up_default()?;
         record::write(&self.records, &network)?;
         Ok(network)
+    }
+
+    fn draw_up_default(&self) -> Result<Network, Error> {
+        let subnet = subnet::choose_default(&self.taken()?)?;
+        Ok(Network::plain(random_id()?, DEFAULT.into(), now(), DEFAULT_DEVICE.into(), subnet))
     }
 
     /// What a new subnet must not overlap: other networks first, as their names say more than their routes do.
@@ -195,9 +246,16 @@ impl Networks {
                 return Ok(address);
             }
         }
-        let subnets: Vec<String> = network.subnets.iter().map(|subnet| subnet.subnet.to_string()).collect();
-        let name = &network.name;
-        Err(Error::Refused(format!("no available IPv4 addresses on the network {name} ({})", subnets.join(", "))))
+        Err(full(network))
+    }
+
+    /// The address that [`Networks::lease`] would give now. Nobody has it for that.
+    ///
+    /// # Errors
+    /// The network has no free address.
+    pub fn foresee_lease(&self, network: &Network) -> Result<IpAddr, Error> {
+        let leases = Leases::of(&self.directory(network));
+        network.subnets.iter().find_map(|subnet| leases.next(subnet)).ok_or_else(|| full(network))
     }
 
     /// Leases the address that was asked for (`--ip`).
@@ -304,6 +362,12 @@ impl Network {
             labels: Default::default(),
         }
     }
+}
+
+fn full(network: &Network) -> Error {
+    let subnets: Vec<String> = network.subnets.iter().map(|subnet| subnet.subnet.to_string()).collect();
+    let name = &network.name;
+    Error::Refused(format!("no available IPv4 addresses on the network {name} ({})", subnets.join(", ")))
 }
 
 fn not_found(wanted: &str) -> Error {
