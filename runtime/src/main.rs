@@ -23,6 +23,7 @@ mod processes;
 mod spec;
 mod sys;
 mod text;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     }
     let cli = match cli::Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return explain_usage(&error),
+        Err(error) => return exit(usage::explain(&error, &arguments)),
     };
     match commands::dispatch(cli) {
         Ok(code) => exit(code),
@@ -48,12 +49,6 @@ fn main() -> ExitCode {
             exit(failure.map_or(125, |failure| failure.code))
         }
     }
-}
-
-/// Help is no failure; a word that does not belong is Pontoon's own, 125.
-fn explain_usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    exit(if error.use_stderr() { 125 } else { 0 })
 }
 
 fn exit(code: i32) -> ExitCode {

@@ -23,7 +23,13 @@ pub use objects::{
 
 /// Runs containers and builds the bridges between them: no daemon, networking built in.
 #[derive(Debug, Parser)]
-#[command(name = "pontoon", version, disable_help_subcommand = true, subcommand_required = true)]
+#[command(
+    name = "pontoon",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    args_override_self = true
+)]
 pub struct Cli {
     /// Directory of what lasts: images, containers, networks
     #[arg(long, env = "PONTOON_ROOT", default_value = "/var/lib/pontoon", value_name = "DIR")]

@@ -30,7 +30,7 @@ use crate::launch::{Launched, Stdio};
 use crate::monitor::event_loop;
 use crate::monitor::service::{Readiness, Service, Watch};
 use crate::sys::{mount, process, term};
-use crate::{processes, spec, text};
+use crate::{processes, spec, text, usage};
 
 /// argv\[0\] of the copy.
 const SEALED: &str = "pontoon-exec";
@@ -66,10 +66,10 @@ pub fn exec(host: &Host, args: &ExecArgs) -> Result<i32> {
     let (name, command) = args.container_and_command.split_first().context("exec needs a container")?;
     let name = name.to_string_lossy();
     if name.starts_with('-') {
-        bail!("unknown flag: {name}\n\nRun 'pontoon exec --help' for more information");
+        bail!("{}\n\nRun 'pontoon exec --help' for more information", usage::unknown_flag(&name));
     }
     if command.is_empty() {
-        bail!("\"pontoon exec\" requires at least 2 arguments: a container and a command");
+        bail!("'pontoon exec' requires at least 2 arguments\n\nRun 'pontoon exec --help' for more information");
     }
     if !args.detach {
         check_terminal(args.interactive, args.tty)?;

@@ -25,6 +25,7 @@ use crate::container::record::{ImageName, Limits, Privileges, Record};
 use crate::files;
 use crate::host::Host;
 use crate::isolate::capabilities;
+use crate::usage;
 
 /// Image and command, which clap gives as one list: what stands behind the image is the command's, dashes and all.
 ///
@@ -33,7 +34,7 @@ use crate::isolate::capabilities;
 pub fn image_word(words: &[OsString]) -> Result<&str> {
     let image = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     if image.starts_with('-') && image.len() > 1 {
-        bail!("unknown flag: {image}\n\nRun 'pontoon run --help' for more information");
+        bail!("{}\n\nRun 'pontoon run --help' for more information", usage::unknown_flag(image));
     }
     if image.is_empty() {
         bail!("invalid reference format");
