@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -18,9 +19,15 @@ pub struct ContainerArgs {
     /// Give the container a terminal
     #[arg(short, long)]
     pub tty: bool,
+    /// Attach to stdin, stdout or stderr alone
+    #[arg(short, long, value_name = "STREAM")]
+    pub attach: Vec<String>,
     /// Remove the container when it has ended
     #[arg(long)]
     pub rm: bool,
+    /// Write the container's id to a file, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub cidfile: Option<PathBuf>,
     /// Name of the container
     #[arg(long)]
     pub name: Option<String>,
@@ -42,6 +49,15 @@ pub struct ContainerArgs {
     /// Set an environment variable (NAME alone: copy it)
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub env: Vec<OsString>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Label: KEY=VALUE
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Read labels from a file
+    #[arg(long, value_name = "FILE")]
+    pub label_file: Vec<PathBuf>,
     /// Working directory
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<OsString>,
@@ -116,6 +132,17 @@ pub struct RunArgs {
     /// Keys that detach the terminal
     #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
     pub detach_keys: String,
+    /// Pass signals on to the container (without a terminal)
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub sig_proxy: bool,
     /// The container
     #[command(flatten)]
     pub container: ContainerArgs,

@@ -223,6 +223,17 @@ pub struct AttachArgs {
     /// Keys that detach the terminal
     #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
     pub detach_keys: String,
+    /// Pass signals on to the container (without a terminal)
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub sig_proxy: bool,
     /// Name or id
     pub container: String,
 }

@@ -7,6 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::conversation::{self, Manner, Outcome};
+use super::request::Attached;
 use super::{pause, words};
 use crate::cli::AttachArgs;
 use crate::container::Containers;
@@ -28,7 +29,9 @@ pub fn attach(host: &Host, args: &AttachArgs) -> Result<i32> {
     if pause::is_paused(&container)? {
         bail!("You cannot attach to a paused container, unpause it first");
     }
-    match conversation::converse(connection, &Manner { stdin, tty: process.tty, keys, start: false })? {
+    let attached = Attached { stdin, stdout: true, stderr: true };
+    let manner = Manner { attached, tty: process.tty, keys, start: false, sig_proxy: args.sig_proxy };
+    match conversation::converse(connection, &manner)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),
     }

@@ -6,8 +6,9 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::IsTerminal;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +16,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 
 use super::relay::{RawTerminal, Relay, Target};
+use super::request::Attached;
 use crate::container::Container;
 use crate::control::{Connection, Reply, Request};
 use crate::launch::Failure;
@@ -25,14 +27,23 @@ use crate::sys::term;
 /// How a command takes part in a container's streams.
 #[derive(Debug, Clone)]
 pub struct Manner {
-    /// Pass standard input on.
-    pub stdin: bool,
+    /// The streams to take part in.
+    pub attached: Attached,
     /// The container has a terminal.
     pub tty: bool,
     /// Bytes that detach.
     pub keys: Vec<u8>,
     /// The first word is `Start`.
     pub start: bool,
+    /// Pass signals on, unless there is a terminal.
+    pub sig_proxy: bool,
+}
+
+impl Manner {
+    /// Whether neither output is attached.
+    pub fn is_silent(&self) -> bool {
+        !self.attached.stdout && !self.attached.stderr
+    }
 }
 
 /// How the conversation ended.
@@ -87,7 +98,7 @@ pub fn check_terminal(stdin: bool, tty: bool) -> Result<()> {
 /// The container's [`Failure`] to start, or the death of its monitor.
 pub fn converse(connection: Connection, manner: &Manner) -> Result<Outcome> {
     let relay = attach(&connection, manner)?;
-    let _raw = (manner.tty && manner.stdin).then(RawTerminal::enter).flatten();
+    let _raw = (manner.tty && manner.attached.stdin).then(RawTerminal::enter).flatten();
     let mut talk = Talk { connection, replies: VecDeque::new(), has_ended: false };
     talk.resize(manner);
     if manner.start {
@@ -98,17 +109,33 @@ pub fn converse(connection: Connection, manner: &Manner) -> Result<Outcome> {
 
 /// Makes the pipes and hands their other ends to the monitor.
 fn attach(connection: &Connection, manner: &Manner) -> Result<Relay> {
-    let pipe = || nix::unistd::pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe");
-    let (output, error) = (pipe()?, pipe()?);
-    let input = if manner.stdin { Some(pipe()?) } else { None };
+    let attached = manner.attached;
+    let (output, error) = (channel(attached.stdout)?, channel(attached.stderr)?);
+    let input = if attached.stdin { Some(pipe()?) } else { None };
     let mut theirs = vec![output.1.as_fd(), error.1.as_fd()];
     theirs.extend(input.iter().map(|(read, _)| read.as_fd()));
-    connection.send(&Request::Attach { stdin: manner.stdin }, &theirs)?;
+    connection.send(&Request::Attach { stdin: attached.stdin }, &theirs)?;
     let keys = if manner.tty { manner.keys.as_slice() } else { &[] };
-    let mut signals = proxied();
+    // On a terminal signals are taken in any case, so that it can be put back before we end.
+    let mut signals = if manner.sig_proxy || manner.tty { proxied() } else { Vec::new() };
     signals.push(Signal::SIGWINCH);
-    let outputs = vec![(output.0, Target::Output), (error.0, Target::Error)];
+    let ours = [(output.0, Target::Output), (error.0, Target::Error)];
+    let outputs = ours.into_iter().filter_map(|(fd, target)| Some((fd?, target))).collect();
     Relay::new(input.map(|(_, write)| write), keys, outputs, &signals)
+}
+
+/// Our end and the monitor's of one output; what is not attached goes to /dev/null.
+fn channel(attached: bool) -> Result<(Option<OwnedFd>, OwnedFd)> {
+    if attached {
+        let (ours, theirs) = pipe()?;
+        return Ok((Some(ours), theirs));
+    }
+    let null = File::options().write(true).open("/dev/null").context("cannot open /dev/null")?;
+    Ok((None, null.into()))
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")
 }
 
 struct Talk {
@@ -119,7 +146,7 @@ struct Talk {
 
 impl Talk {
     fn go_on(&mut self, mut relay: Relay, manner: &Manner) -> Result<Outcome> {
-        let mut closed = false;
+        let (mut closed, mut runs) = (false, !manner.start);
         loop {
             event_loop::turn(&mut [&mut relay, self])?;
             for signal in std::mem::take(&mut relay.received) {
@@ -140,11 +167,16 @@ impl Talk {
                 let _ = self.connection.send(&Request::CloseStdin, &[]);
             }
             while let Some(reply) = self.replies.pop_front() {
+                runs |= reply == Reply::Started;
                 if let Some(code) = ended(reply)? {
                     relay.close_input();
                     drain(&mut relay)?;
                     return Ok(Outcome::Exited(code));
                 }
+            }
+            // With nothing to show there is nothing to stay for once the input is passed on.
+            if runs && manner.is_silent() && (closed || !manner.attached.stdin) {
+                return Ok(Outcome::Detached);
             }
             if self.has_ended {
                 drain(&mut relay)?;

@@ -7,6 +7,7 @@
 use anyhow::{Result, bail};
 use rootfs_tools::{Image, Store};
 
+use super::cidfile::IdFile;
 use super::request;
 use crate::cli::{ContainerArgs, CreateArgs};
 use crate::container::{Container, Containers, naming};
@@ -18,9 +19,23 @@ use crate::lock::Lock;
 /// # Errors
 /// A sentence; nothing is made then.
 pub fn create(host: &Host, args: CreateArgs) -> Result<i32> {
+    request::attached(&args.container, false)?;
+    let mut id_file = args.container.cidfile.as_deref().map(IdFile::claim).transpose()?;
     let (container, _) = make(host, &args.container, false)?;
+    note(host, &container, id_file.as_mut())?;
     super::say(format_args!("{}", container.record.id))?;
     Ok(0)
+}
+
+/// Writes the id of a container that was just made into its `--cidfile`; if that fails, the container goes again.
+///
+/// # Errors
+/// A full disk.
+pub fn note(host: &Host, container: &Container, id_file: Option<&mut IdFile>) -> Result<()> {
+    let Some(file) = id_file else { return Ok(()) };
+    file.write(&container.record.id).inspect_err(|_| {
+        let _ = host.lock().and_then(|store| container.remove_record(&store)).and_then(|()| container.remove_files());
+    })
 }
 
 /// Records a container; with `starting` its life is in the caller's hand.

@@ -58,6 +58,21 @@ pub fn seal() -> Result<()> {
     Err(error).context("cannot execute the copy of this program")
 }
 
+/// What clap cannot tell: a container and a command, of which the first is no flag.
+///
+/// # Errors
+/// Docker's sentence.
+pub fn check_words(args: &ExecArgs) -> Result<()> {
+    let name = args.container_and_command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    if name.starts_with('-') {
+        bail!("{}\n\nRun 'pontoon exec --help' for more information", usage::unknown_flag(&name));
+    }
+    if args.container_and_command.len() < 2 {
+        bail!("'pontoon exec' requires at least 2 arguments\n\nRun 'pontoon exec --help' for more information");
+    }
+    Ok(())
+}
+
 /// Runs a program in a container, and ends with its exit code.
 ///
 /// # Errors
@@ -65,12 +80,6 @@ pub fn seal() -> Result<()> {
 pub fn exec(host: &Host, args: &ExecArgs) -> Result<i32> {
     let (name, command) = args.container_and_command.split_first().context("exec needs a container")?;
     let name = name.to_string_lossy();
-    if name.starts_with('-') {
-        bail!("{}\n\nRun 'pontoon exec --help' for more information", usage::unknown_flag(&name));
-    }
-    if command.is_empty() {
-        bail!("'pontoon exec' requires at least 2 arguments\n\nRun 'pontoon exec --help' for more information");
-    }
     if !args.detach {
         check_terminal(args.interactive, args.tty)?;
     }

@@ -8,6 +8,7 @@
 //! Every command first puts right what a crash left (`sweep`), then does its work and exits.
 
 mod attach;
+mod cidfile;
 mod conversation;
 mod create;
 mod exec;
@@ -94,6 +95,7 @@ fn check_words(command: &Command) -> Result<()> {
     match command {
         Command::Run(args) => request::image_word(&args.container.image_and_command).map(drop),
         Command::Create(args) => request::image_word(&args.container.image_and_command).map(drop),
+        Command::Exec(args) => exec::check_words(args),
         _ => Ok(()),
     }
 }

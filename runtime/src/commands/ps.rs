@@ -74,6 +74,7 @@ fn row(container: &Container, whole: bool) -> Result<(Value, bool)> {
         "State": if is_paused { "paused" } else if is_running { "running" } else { state.status.text() },
         "Ports": ports(record.network.expose.as_slice(), &state, is_running),
         "Names": record.name,
+        "Labels": record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","),
         "Networks": networks.join(","),
     });
     Ok((row, is_running))

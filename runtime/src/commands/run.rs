@@ -7,8 +7,9 @@
 
 use anyhow::{Result, bail};
 
+use super::cidfile::IdFile;
 use super::conversation::{self, Manner, Outcome};
-use super::{create, rm, words};
+use super::{create, request, rm, words};
 use crate::cli::RunArgs;
 use crate::container::Container;
 use crate::host::Host;
@@ -23,17 +24,21 @@ use crate::monitor::spawn;
 pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
     let container = &args.container;
     let keys = words::detach_keys(&args.detach_keys)?;
+    let attached = request::attached(container, args.detach)?;
     if !args.detach {
-        conversation::check_terminal(container.interactive, container.tty)?;
+        conversation::check_terminal(attached.stdin, container.tty)?;
     }
+    let mut id_file = container.cidfile.as_deref().map(IdFile::claim).transpose()?;
     let (made, life) = create::make(host, container, true)?;
+    create::note(host, &made, id_file.as_mut())?;
     let Some(life) = life else { bail!("the new container's lock is held by somebody else") };
-    let manner = Manner { stdin: container.interactive, tty: container.tty, keys, start: true };
+    let manner = Manner { attached, tty: container.tty, keys, start: true, sig_proxy: args.sig_proxy };
     start(&made, life, (!args.detach).then_some(&manner)).inspect_err(|error| {
         // Pontoon's own failure, such as a port in use: what was made for it goes again. A program that is not found
         // or cannot be executed leaves its container to be looked at, as Docker's does.
         if error.downcast_ref::<Failure>().is_none_or(|failure| failure.code == 125) {
             let _ = rm::remove(host, &made, true);
+            id_file.iter_mut().for_each(IdFile::forget);
         }
     })
 }
@@ -46,6 +51,9 @@ fn start(made: &Container, life: Lock, manner: Option<&Manner>) -> Result<i32> {
         super::say(format_args!("{}", made.record.id))?;
         return Ok(0);
     };
+    if manner.is_silent() {
+        super::say(format_args!("{}", made.record.id))?;
+    }
     match conversation::converse(connection, manner)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),

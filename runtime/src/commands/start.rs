@@ -7,6 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::conversation::{self, Manner, Outcome};
+use super::request::Attached;
 use super::{pause, words};
 use crate::cli::StartArgs;
 use crate::container::{Container, Containers, Status};
@@ -37,11 +38,13 @@ pub fn start(host: &Host, args: &StartArgs) -> Result<i32> {
     let stdin = args.interactive && process.open_stdin;
     conversation::check_terminal(stdin, process.tty)?;
     let keys = words::detach_keys(&args.detach_keys)?;
+    let attached = Attached { stdin, stdout: true, stderr: true };
     let (connection, start) = match spawn_monitor(&container)? {
         Some(connection) => (connection, true),
         None => (conversation::call(&container)?, false),
     };
-    match conversation::converse(connection, &Manner { stdin, tty: process.tty, keys, start })? {
+    let manner = Manner { attached, tty: process.tty, keys, start, sig_proxy: true };
+    match conversation::converse(connection, &manner)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),
     }

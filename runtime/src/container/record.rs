@@ -46,7 +46,7 @@ pub struct Record {
     pub stop_signal: i32,
     /// Seconds between that signal and SIGKILL.
     pub stop_timeout: u32,
-    /// Labels of the image.
+    /// Labels: the image's, and those that were given.
     pub labels: BTreeMap<String, String>,
 }
 

@@ -118,9 +118,9 @@ impl Streams {
         self.settle_input();
     }
 
-    /// A client has gone.
+    /// A client has gone. What it has written to the end is still read.
     pub fn detach(&mut self, client: u64) {
-        self.writers.retain(|writer| writer.client != client);
+        self.writers.retain(|writer| writer.client != client || writer.closing);
         for output in &mut self.outputs {
             output.readers.retain(|reader| reader.client != client);
         }

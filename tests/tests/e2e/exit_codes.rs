@@ -71,8 +71,21 @@ fn root_usage_errors_are_125_and_point_to_the_help() {
         output.err().contains("--nosuchflag") && output.err().contains("Run 'pontoon run --help' for more information"),
         "{output}"
     );
-    host.sh("pontoon run").expect(125);
-    host.sh("pontoon nosuchcommand").expect(125);
+    for (line, sentence, help) in [
+        ("run", "'pontoon run' requires at least 1 argument", "run"),
+        ("run -x busybox", "unknown shorthand flag: 'x' in -x", "run"),
+        ("run --name", "flag needs an argument: --name", "run"),
+        ("nosuchcommand", "unknown command: pontoon nosuchcommand", ""),
+        ("network nosuch", "unknown command: pontoon network nosuch", "network"),
+        ("wait", "'pontoon wait' requires at least 1 argument", "wait"),
+        ("exec x", "'pontoon exec' requires at least 2 arguments", "exec"),
+        ("ps extra", "'pontoon ps' accepts no arguments", "ps"),
+    ] {
+        let said = host.sh(&format!("pontoon {line}")).expect(125).err();
+        let path = format!("pontoon {help}");
+        assert_eq!(said, format!("pontoon: {sentence}\n\nRun '{} --help' for more information", path.trim()), "{line}");
+    }
+    assert!(host.sh("pontoon").ok().contains("Usage"), "alone it prints its help");
     for help in ["pontoon --help", "pontoon run --help", "pontoon network create --help", "pontoon --version"] {
         assert!(!host.sh(help).ok().is_empty(), "{help}");
     }

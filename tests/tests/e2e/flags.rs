@@ -87,6 +87,57 @@ fn root_flag_workdir_env_entrypoint_hostname() {
 }
 
 #[test]
+fn root_flag_env_file() {
+    let host = Host::ready();
+    let text = "# comment\n\nA=from the file\n  B= kept \"as it is\" \nTAKEN\nUNSET\nC=1\n";
+    fs::write("/run/test/env", text).expect("a file of variables");
+    let script = "sh -c 'echo \"$A|$B|$TAKEN|$C\"; env | grep -c UNSET || true'";
+    let output = run(&host, "--env-file /run/test/env -e C=2", script);
+    assert_eq!(output, "from the file| kept \"as it is\" |from the caller|2\n0");
+    for (text, sentence) in [
+        ("bad name=1", "invalid env file (/run/test/env): variable 'bad name' contains whitespaces"),
+        ("=1", "invalid env file (/run/test/env): no variable name on line '=1'"),
+    ] {
+        fs::write("/run/test/env", text).expect("a file of variables");
+        host.sh("pontoon run --rm --env-file /run/test/env busybox true").refused(125, sentence);
+    }
+    host.sh("pontoon run --rm --env-file /nosuch busybox true").refused(125, "open /nosuch: no such file or directory");
+}
+
+#[test]
+fn root_flag_label() {
+    let host = Host::ready();
+    fs::write("/run/test/labels", "a=from the file\nb=2\n").expect("a file of labels");
+    sleeper(&host, "x", "-l b=3 --label empty --label-file /run/test/labels");
+    assert_eq!(host.inspect("{{json .Config.Labels}}", "x"), r#"{"a":"from the file","b":"3","empty":""}"#);
+    assert_eq!(host.sh("pontoon ps --format '{{.Labels}}'").ok(), "a=from the file,b=3,empty=");
+    host.sh("pontoon run --rm -l =x busybox true").refused(125, "invalid label '=x': empty name");
+    host.sh("pontoon run --rm -l 'a b=x' busybox true").refused(125, "label 'a b=x' contains whitespaces");
+    host.sh("pontoon run --rm --label-file /nosuch busybox true").refused(125, "open /nosuch: no such file");
+    host.sh("pontoon rm -f x").ok();
+}
+
+#[test]
+fn root_flag_cidfile() {
+    let host = Host::ready();
+    let file = "/run/test/cid";
+    let id = sleeper(&host, "x", &format!("--cidfile {file}"));
+    assert_eq!(fs::read_to_string(file).expect("the id"), id);
+    let found = format!("container ID file found, make sure the other container isn't running or delete {file}");
+    host.sh(&format!("pontoon run --rm --name y --cidfile {file} busybox true")).refused(125, &found);
+    host.sh(&format!("pontoon create --name y --cidfile {file} busybox true")).refused(125, &found);
+    assert_eq!(host.sh("pontoon ps -aq").ok().lines().count(), 1, "no second container is made");
+    host.sh("pontoon run --rm --cidfile /no/such/place busybox true").refused(125, "/no/such/place");
+    host.sh("pontoon rm -f x; rm /run/test/cid").ok();
+    host.sh(&format!("pontoon run --rm --cidfile {file} nosuchimage")).refused(125, "nosuchimage");
+    host.sh(&format!("pontoon run -d --cidfile {file} -p 127.9.9.9:99:99 -p 127.9.9.9:99:98 busybox true")).expect(125);
+    assert!(!std::path::Path::new(file).exists(), "no container, no file");
+    host.sh(&format!("pontoon run --name z --cidfile {file} busybox nosuch")).refused(127, "nosuch");
+    assert_eq!(fs::read_to_string(file).expect("the id").len(), 64, "a container whose program is missing is there");
+    host.sh("pontoon rm z; rm /run/test/cid").ok();
+}
+
+#[test]
 fn root_flag_capabilities() {
     let host = Host::ready();
     let set = |flags: &str| {

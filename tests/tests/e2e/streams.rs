@@ -105,3 +105,57 @@ fn root_non_utf8_survives_a_restart() {
     eventually("it has run again", SOON, || host.sh("pontoon logs x").stdout == b"\xff\xfe.\xff\xfe.");
     host.sh("pontoon inspect x >/dev/null; pontoon ps -a >/dev/null; pontoon rm x").ok();
 }
+
+#[test]
+fn root_attach_takes_the_named_streams_alone() {
+    let host = Host::ready();
+    let both = "busybox sh -c 'echo out; echo err >&2; exit 4'";
+    let output = host.sh(&format!("pontoon run --rm -a stdout {both}")).expect(4);
+    assert_eq!((output.out().as_str(), output.err().as_str()), ("out", ""));
+    let output = host.sh(&format!("pontoon run --rm -a STDERR {both}")).expect(4);
+    assert_eq!((output.out().as_str(), output.err().as_str()), ("", "err"));
+    let output = host.sh(&format!("pontoon run --rm -a stdout --attach stderr {both}")).expect(4);
+    assert_eq!((output.out().as_str(), output.err().as_str()), ("out", "err"));
+    assert_eq!(host.sh("echo typed | pontoon run --rm -i -a stdout busybox cat").ok(), "typed");
+    let conflict = "conflicting options: cannot specify both --attach and --detach";
+    host.sh("pontoon run --rm -d -a stdout busybox true").refused(125, conflict);
+    host.sh("pontoon run --rm -a nosuch busybox true").refused(125, "valid streams are STDIN, STDOUT and STDERR");
+    host.sh("pontoon create -a nosuch busybox true").refused(125, "valid streams are STDIN, STDOUT and STDERR");
+}
+
+#[test]
+fn root_attach_of_stdin_alone_prints_the_id_and_leaves_when_all_is_passed_on() {
+    let host = Host::ready();
+    let line = "head -c 3000000 /dev/zero | pontoon run --name x -i -a stdin busybox sh -c 'sleep 0.2; wc -c'";
+    let id = host.sh(line).ok();
+    assert_eq!(id.len(), 64, "{id}");
+    assert_eq!(host.sh("pontoon wait x").ok(), "0");
+    assert_eq!(host.sh("pontoon logs x").ok(), "3000000");
+    host.sh("pontoon rm x").ok();
+    host.sh("pontoon run -a stdin -i busybox nosuch").refused(127, "nosuch");
+    host.sh("pontoon rm $(pontoon ps -aq)").ok();
+}
+
+#[test]
+fn root_without_sig_proxy_a_signal_ends_the_command_alone() {
+    let host = Host::ready();
+    sleeper(&host, "attached", "");
+    for line in
+        ["run --sig-proxy=false --name x busybox sh -c 'echo up; sleep 1000'", "attach --sig-proxy=false attached"]
+    {
+        let mut running = host.spawn(&format!("echo $$; exec pontoon {line}"));
+        running.until("\n", SOON);
+        if line.starts_with("run") {
+            running.until("up", SOON);
+        }
+        let pid = running.so_far().lines().next().expect("the command's pid").to_owned();
+        eventually("it is pontoon by now", SOON, || host.sh(&format!("cat /proc/{pid}/comm")).out() == "pontoon");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        host.sh(&format!("kill -TERM {pid}")).ok();
+        running.wait().expect(143);
+    }
+    assert_eq!(host.inspect("{{.State.Running}}", "x"), "true");
+    assert_eq!(host.inspect("{{.State.Running}}", "attached"), "true");
+    host.sh("pontoon run --rm --sig-proxy=maybe busybox true").expect(125);
+    host.sh("pontoon rm -f x attached").ok();
+}

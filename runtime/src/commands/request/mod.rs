@@ -5,18 +5,22 @@
 //! image ── found, or built from a built-in recipe ──┴─> Record, with the image's defaults merged in
 //! ```
 
+mod key_values;
 mod network;
 mod process;
 mod storage;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use anyhow::{Result, bail};
 use nix::libc;
+use oci_spec::image::Config;
 use rootfs_tools::Image;
 
 pub use process::{environment, working_directory};
+pub use streams::{Attached, attached};
 
 use super::words;
 use crate::cli::ContainerArgs;
@@ -66,9 +70,31 @@ pub fn record(host: &Host, args: &ContainerArgs, image: &Image, name: String) ->
         network,
         stop_signal: stop_signal.map_or(Ok(libc::SIGTERM), words::signal)?,
         stop_timeout: args.stop_timeout.unwrap_or(10),
-        labels: config.labels().clone().unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
+        labels: labels(args, &config)?,
         id,
     })
+}
+
+/// The image's labels, then those of `--label-file`, then those of `-l`: the last one wins.
+fn labels(args: &ContainerArgs, config: &Config) -> Result<BTreeMap<String, String>> {
+    let mut labels: BTreeMap<String, String> = config.labels().clone().unwrap_or_default().into_iter().collect();
+    let mut words = Vec::new();
+    for path in &args.label_file {
+        words.extend(key_values::read("label", path)?);
+    }
+    words.extend(args.label.iter().cloned());
+    for word in &words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        let key = key.trim_start();
+        if key.is_empty() {
+            bail!("invalid label '{word}': empty name");
+        }
+        if key.contains(char::is_whitespace) {
+            bail!("label '{word}' contains whitespaces");
+        }
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(labels)
 }
 
 fn privileges(args: &ContainerArgs) -> Result<Privileges> {

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::{Result, bail};
 use oci_spec::image::Config;
 
+use super::key_values;
 use crate::cli::ContainerArgs;
 use crate::container::record::Process;
 use crate::text;
@@ -43,12 +44,22 @@ pub fn process(args: &ContainerArgs, config: &Config) -> Result<Process> {
     Ok(Process {
         args: arguments,
         entrypoint: count,
-        env: environment(config.env().as_deref().unwrap_or_default(), &args.env)?,
+        env: environment(config.env().as_deref().unwrap_or_default(), &added(args)?)?,
         cwd,
         user: args.user.clone().or_else(|| config.user().clone()).unwrap_or_default(),
         tty: args.tty,
         open_stdin: args.interactive,
     })
+}
+
+/// The words of `--env-file`, then those of `-e`, which win.
+fn added(args: &ContainerArgs) -> Result<Vec<OsString>> {
+    let mut words = Vec::new();
+    for path in &args.env_file {
+        words.extend(key_values::read("env", path)?.into_iter().map(OsString::from));
+    }
+    words.extend(args.env.iter().cloned());
+    Ok(words)
 }
 
 /// A working directory has to be absolute.
