@@ -1,7 +1,7 @@
 //! The child's side: build the root, wait for `go`, become the program.
 //!
 //! ```text
-//! keep_only(pipe, stdio) ─ setsid ─ [unshare cgroup] ─ hostname ─ rootfs::enter ─ console ─ await go ─ program.execute
+//! keep_only(pipe, stdio) ─ cgroup ─ setsid ─ [unshare cgroup] ─ hostname ─ rootfs::enter ─ console ─ await go ─ program.execute
 //! ```
 //!
 //! It never returns: it execs, or it says why not and ends.
@@ -35,6 +35,7 @@ pub fn run(spec: &Spec, cgroup: &Cgroup, program: &Program, stdio: &Stdio, pipe:
 }
 
 fn prepare(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio, pipe: &Pipe) -> Result<()> {
+    cgroup.enter().context("cannot place the container in its control group")?;
     nix::unistd::setsid().context("setsid")?;
     umask(Mode::empty());
     if has_namespace(spec, LinuxNamespaceType::Cgroup) {

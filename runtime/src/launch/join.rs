@@ -38,26 +38,25 @@ pub fn join(spec: &Spec, init: &OwnedFd, cgroup: &Cgroup, stdio: &Stdio, unified
     setns(init, CloneFlags::CLONE_NEWPID).context("cannot enter the container's pid namespace")?;
     let mut keep: Vec<RawFd> = stdio.descriptors().iter().map(AsRawFd::as_raw_fd).collect();
     keep.extend([theirs.as_fd().as_raw_fd(), init.as_raw_fd()]);
-    let made = process::clone_process(0, cgroup.fd(), || run(&program, init.as_fd(), stdio, &theirs, &keep, unified))
-        .context("cannot clone into the container")?;
+    let made =
+        process::clone_process(0, cgroup.fd(), || run(&program, init.as_fd(), cgroup, stdio, &theirs, &keep, unified))
+            .context("cannot clone into the container")?;
     process::set_dumpable(true);
     drop(theirs);
-    if cgroup.fd().is_none() {
-        cgroup.attach(made.pid).context("cannot place the program in the container's control group")?;
-    }
     Ok(Launched::new(made, ours))
 }
 
 fn run(
     program: &Program,
     init: BorrowedFd<'_>,
+    cgroup: &Cgroup,
     stdio: &Stdio,
     pipe: &Pipe,
     keep: &[RawFd],
     unified: bool,
 ) -> Infallible {
     fds::keep_only(keep);
-    let failure = match enter(init, stdio, pipe, unified) {
+    let failure = match enter(init, cgroup, stdio, pipe, unified) {
         Ok(()) => program.execute(),
         Err(error) => Failure::own(&error),
     };
@@ -65,9 +64,10 @@ fn run(
     process::exit(failure.code)
 }
 
-fn enter(init: BorrowedFd<'_>, stdio: &Stdio, pipe: &Pipe, unified: bool) -> Result<()> {
+fn enter(init: BorrowedFd<'_>, cgroup: &Cgroup, stdio: &Stdio, pipe: &Pipe, unified: bool) -> Result<()> {
     nix::unistd::setsid().context("setsid")?;
-    // The cgroup namespace's root is where we are now: it is entered after the parent has placed us.
+    // The host's mounts and the container's group, in this order: the namespaces hide the way.
+    cgroup.enter().context("cannot place the program in the container's control group")?;
     pipe.await_go()?;
     let mut namespaces =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;

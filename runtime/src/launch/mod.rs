@@ -3,7 +3,7 @@
 //! ```text
 //! parent (monitor)                          child (init)
 //! clone3(NEWPID|NEWNS|NEWUTS|NEWIPC) ─────> close what is not its own, setsid
-//! cgroup attach, plan -> netns              mounts, console ── "console" + master ──> parent
+//! plan -> netns                             cgroup, mounts, console ── "console" + master ──> parent
 //! "go" ───────────────────────────────────> limits, user, capabilities, seccomp
 //! end of file on the pipe = it runs <────── execve        or "failed" + exit code + sentence
 //! ```

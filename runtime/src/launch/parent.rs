@@ -1,7 +1,7 @@
-//! The parent's side: clone the child, place it in its cgroup, hear what becomes of it.
+//! The parent's side: clone the child, hear what becomes of it.
 //!
 //! ```text
-//! clone ─ cgroup.procs ─ (console) ─ ……  ─ go ─> end of file: it runs | failure: code and sentence
+//! clone ─ (console) ─ ……  ─ go ─> end of file: it runs | failure: code and sentence
 //! ```
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -43,8 +43,7 @@ pub fn launch(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio) -> Result<Launched> {
         process::clone_process(namespaces, cgroup.fd(), || child::run(spec, cgroup, &program, stdio, &theirs, &keep))
             .context("cannot clone the container's first process")?;
     drop(theirs);
-    if let Err(error) = place(&made, spec, cgroup) {
-        // It is not in the group by which it would be killed, so it is killed here.
+    if let Err(error) = score(&made, spec) {
         let _ = process::pidfd_signal(made.pidfd.as_fd(), libc::SIGKILL);
         let _ = waitpid(made.pid, None);
         return Err(error);
@@ -52,11 +51,8 @@ pub fn launch(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio) -> Result<Launched> {
     Ok(Launched::new(made, ours))
 }
 
-/// Its control group, unless it was born there, and its place in the order of the OOM killer.
-fn place(made: &Child, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
-    if cgroup.fd().is_none() {
-        cgroup.attach(made.pid).context("cannot place the container in its control group")?;
-    }
+/// Its place in the order of the OOM killer.
+fn score(made: &Child, spec: &Spec) -> Result<()> {
     match spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj) {
         Some(score) => limits::set_oom_score(processes::number_on_host(made.pidfd.as_fd())?, score),
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! How a command makes a monitor.
 //!
 //! ```text
-//! command ── clone3(NEWPID), born in the monitors' cgroup ──> child ── keep 3 (conversation), 4 (life lock)
+//! command ── clone3(NEWPID) ──> child ── monitors' cgroup ── keep 3 (conversation), 4 (life lock)
 //!         ── setsid, chdir / ── execveat(read-only copy of this binary) ──> pontoon-monitor NAME ROOT STATE PARENT ID
 //! ```
 //!
@@ -11,7 +11,7 @@
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result};
@@ -19,7 +19,7 @@ use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::container::Container;
-use crate::control::Connection;
+use crate::control::{Connection, Reply};
 use crate::isolate::cgroup::{self, Cgroup};
 use crate::lock::Lock;
 use crate::sys::{fds, mount, process};
@@ -44,13 +44,15 @@ pub fn spawn(container: &Container, life: Lock) -> Result<Connection> {
     clear_leftovers(container)?;
     let cgroup = Cgroup::ensure_minimal(&cgroup::detect()?, &container.host.cgroup_parent, "monitors")
         .context("cannot make the monitors' control group")?;
-    let made = process::clone_process(libc::CLONE_NEWPID, cgroup.fd(), || {
-        become_monitor(&binary, &null.into(), &theirs, &life, &arguments)
+    let (null, theirs) = (null.into(), Connection::new(theirs));
+    process::clone_process(libc::CLONE_NEWPID, cgroup.fd(), || {
+        if let Err(error) = cgroup.enter().context("cannot place the monitor in its control group") {
+            let _ = theirs.send(&Reply::Failed { code: 125, sentence: format!("{error:#}") }, &[]);
+            process::exit(125)
+        }
+        become_monitor(&binary, &null, theirs.as_fd(), &life, &arguments)
     })
     .context("cannot clone the monitor")?;
-    if cgroup.fd().is_none() {
-        cgroup.attach(made.pid).context("cannot place the monitor in its control group")?;
-    }
     Ok(Connection::new(ours))
 }
 
@@ -79,7 +81,7 @@ fn arguments(container: &Container) -> Result<Vec<CString>> {
 fn become_monitor(
     binary: &OwnedFd,
     null: &OwnedFd,
-    conversation: &OwnedFd,
+    conversation: BorrowedFd<'_>,
     life: &Lock,
     arguments: &[CString],
 ) -> Infallible {
@@ -89,7 +91,7 @@ fn become_monitor(
     // Numbers below 10 are taken over one by one, so what is needed later is first moved out of the way.
     let moved = placed.and_then(|()| {
         Ok((
-            fds::moved_above(conversation.as_fd(), 10)?,
+            fds::moved_above(conversation, 10)?,
             fds::moved_above(life.as_fd(), 10)?,
             fds::moved_above(binary.as_fd(), 10)?,
         ))

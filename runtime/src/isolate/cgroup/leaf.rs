@@ -1,7 +1,7 @@
 //! One leaf: made, filled, used, emptied and removed, whatever the version.
 //!
 //! ```text
-//! create ─> apply ─> attach, or clone into fd ─> (freeze, thaw) ─> kill ─> remove
+//! create ─> apply ─> enter, or born in fd ─────> (freeze, thaw) ─> kill ─> remove
 //!    ^                                                                       ^
 //!    └── the caller has written parent and name down before          open ───┘  finds it again after a crash
 //! ```
@@ -10,7 +10,6 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
 use super::hierarchy::{Hierarchy, Tree, checked};
@@ -100,15 +99,18 @@ impl Cgroup {
         }
     }
 
-    /// Moves a process in: `echo PID > cgroup.procs`, in each tree. On version 2 this takes the kernel milliseconds;
-    /// clone into [`Cgroup::fd`] instead where that is possible.
+    /// The calling process, which must have but one thread, goes in: `echo 0 > tasks`, in each tree. On version 2 it was
+    /// born inside, by way of [`Cgroup::fd`], and there is nothing to do.
+    ///
+    /// To move another process, or one with threads, the kernel stops every fork on the machine and first waits for an
+    /// RCU grace period, some 5 to 20 ms. A thread that moves itself through `tasks` needs none of that.
     ///
     /// # Errors
-    /// ESRCH when there is no such process, ENOSPC when a cpuset is empty, EAGAIN over a pids limit.
-    pub fn attach(&self, pid: Pid) -> Result<()> {
+    /// ENOSPC when a cpuset is empty, EACCES.
+    pub fn enter(&self) -> Result<()> {
         match &self.leaf {
-            Leaf::V1(parts) => v1::attach(parts, pid),
-            Leaf::V2(part) => v2::attach(part, pid),
+            Leaf::V1(parts) => v1::enter(parts),
+            Leaf::V2(_) => Ok(()),
         }
     }
 

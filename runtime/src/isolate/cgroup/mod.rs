@@ -5,7 +5,7 @@
 //! /sys/fs/cgroup/    cpu/  memory/  pids/  freezer/  systemd/ …      cgroup.controllers
 //!   parent           cpu/pontoon  memory/pontoon  …                  pontoon/     (controllers switched on here)
 //!   leaf             cpu/pontoon/ID  memory/pontoon/ID  …            pontoon/ID/  (processes only here)
-//! attach             write the pid into each tree                    CLONE_INTO_CGROUP by `fd`, or write the pid
+//! enter              write 0 into `tasks` of each tree               born inside: CLONE_INTO_CGROUP by `fd`
 //! devices            devices.deny, devices.allow                     a BPF program
 //! kill               freeze, SIGKILL by pidfd, thaw, wait            cgroup.kill, wait on cgroup.events
 //! ```

@@ -7,16 +7,16 @@
 //! Whatever this host has is tested: version 1 by `detect`, version 2 in any mounted cgroup2 tree, even one without
 //! controllers (processes, freezing, killing and devices need none).
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
 use super::hierarchy::Hierarchy;
+use super::leaf::Leaf;
 use super::*;
 
 struct Yard {
@@ -78,17 +78,19 @@ fn hierarchies() -> Vec<Hierarchy> {
     all
 }
 
-/// A shell that waits for a line before it runs `script`, so that it can be put into a group first.
-fn shell(script: &str) -> Child {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("read go; {script}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.stderr(Stdio::null()).spawn().unwrap()
-}
-
+/// A shell that goes into the group and then runs `script`; it is inside when this returns.
 fn start_in(cgroup: &Cgroup, script: &str) -> Child {
-    let mut child = shell(script);
-    cgroup.attach(Pid::from_raw(child.id() as i32)).unwrap();
-    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    let doors: Vec<String> = match &cgroup.leaf {
+        Leaf::V1(parts) => parts.iter().map(|part| format!("echo 0 > '{}/tasks'; ", part.dir.display())).collect(),
+        Leaf::V2(part) => vec![format!("echo 0 > '{}/cgroup.procs'; ", part.dir.display())],
+    };
+    let script = format!("set -e; {}set +e; echo in; {script}", doors.concat());
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut word = [0; 3];
+    child.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"in\n");
     child
 }
 
@@ -252,8 +254,8 @@ fn root_by_hand_is_as_good() {
         assert!(cgroup.is_frozen());
         assert_eq!(cgroup.processes().unwrap().len(), 3);
         match &cgroup.leaf {
-            leaf::Leaf::V1(parts) => kill::by_hand(&v1::Freezer(parts)).unwrap(),
-            leaf::Leaf::V2(part) => kill::by_hand(part).unwrap(),
+            Leaf::V1(parts) => kill::by_hand(&v1::Freezer(parts)).unwrap(),
+            Leaf::V2(part) => kill::by_hand(part).unwrap(),
         }
         assert!(cgroup.is_empty().unwrap());
         child.wait().unwrap();

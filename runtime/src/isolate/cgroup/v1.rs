@@ -4,7 +4,7 @@
 //! mkdir /sys/fs/cgroup/{cpu,memory,pids,…}/pontoon/ID         create
 //! cpuset.cpus, cpuset.mems: copied down from the parent       (an empty cpuset takes no process: ENOSPC)
 //! echo N > memory.limit_in_bytes …                            apply
-//! echo PID > …/cgroup.procs                                   attach, once a tree
+//! echo 0 > …/tasks                                            enter, once a tree
 //! ```
 
 use std::fs;
@@ -124,13 +124,12 @@ pub fn open(trees: &[Tree], path: &Path) -> Option<Vec<Part>> {
     (!parts.is_empty()).then_some(parts)
 }
 
-/// Writes pid to cgroup.procs in each tree.
+/// Moves the calling thread, the only one of its process, in each tree.
 ///
 /// # Errors
-/// As `Cgroup::attach`.
-pub fn attach(parts: &[Part], pid: Pid) -> Result<()> {
-    let pid = pid.to_string();
-    parts.iter().try_for_each(|part| file::write(&part.dir.join("cgroup.procs"), &pid))
+/// As `Cgroup::enter`.
+pub fn enter(parts: &[Part]) -> Result<()> {
+    parts.iter().try_for_each(|part| file::write(&part.dir.join("tasks"), "0"))
 }
 
 /// Writes all settings that the resources ask for.

@@ -147,14 +147,6 @@ fn attach_devices(part: &Part, rules: &[devices::Rule]) -> Result<()> {
         .with_context(|| format!("cannot attach the device rules to {}", part.dir.display()))
 }
 
-/// Writes pid to cgroup.procs.
-///
-/// # Errors
-/// As `Cgroup::attach`.
-pub fn attach(part: &Part, pid: Pid) -> Result<()> {
-    file::write(&part.dir.join("cgroup.procs"), &pid.to_string())
-}
-
 /// cgroup.kill, or by hand before Linux 5.14.
 ///
 /// # Errors
