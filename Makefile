@@ -3,7 +3,7 @@
 #   make demo ───┐
 #   make install ┼── build (release, static) ── tools-build (cc, busybox: apt, only what is missing)
 #   make test-vm ┘
-#   make test ────── fmt, clippy, nextest (pure + netns + root tiers) ── tools-test (strace, nft, cargo-nextest …)
+#   make test ────── fmt, clippy, nextest (pure + netns + root tiers) ── tools-test (nft, cargo-nextest …)
 #
 # Tests and demo make namespaces, links and mounts of their own and need root for it: build as yourself, sudo is used for the rest.
 

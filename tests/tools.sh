@@ -12,7 +12,6 @@ build      busybox_is_static                                   busybox-static
 build      command -v ip                                       iproute2
 test       command -v nft                                      nftables
 test       command -v ip                                       iproute2
-test       command -v strace                                   strace
 test       command -v setsid                                   util-linux
 test       command -v ping                                     iputils-ping
 test       command -v sysctl                                   procps

@@ -208,7 +208,7 @@ impl Host {
             if difference.is_empty() || Instant::now() > end {
                 return difference;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

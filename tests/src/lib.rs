@@ -6,7 +6,7 @@
 //!                        ├─ Running ── Output                process.rs   one command, a deadline
 //!                        ├─ Terminal                         terminal.rs  one command on a real pty
 //!                        ├─ Snapshot ── before == after      snapshot.rs  the leak check
-//!                        └─ Sweep ── Injection               fault.rs     SIGKILL and errors at system calls
+//!                        └─ Line ── Point                   fault.rs     SIGKILL and errors at system calls
 //!   Binary: which `pontoon` is under test                    binary.rs
 //! ```
 //!
@@ -21,7 +21,6 @@ pub mod snapshot;
 pub mod terminal;
 pub mod wait;
 
-pub use fault::{Injection, Sweep};
 pub use host::Host;
 pub use process::{Output, Running};
 pub use snapshot::Snapshot;
