@@ -6,6 +6,8 @@
 //! undo    newest first:   kernel                       forgives absence; steps that fail stay in the journal
 //! ```
 
+use std::path::Path;
+
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::plan::Step;
@@ -64,12 +66,17 @@ pub fn ensure(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Resu
     Ok(())
 }
 
-/// Puts back a running container's firewall elements after somebody flushed the ruleset. What is there stays.
+/// Puts back the firewall elements of a journal after somebody flushed the ruleset. What is there stays. The journal is
+/// somebody else's, and he may be undoing it at this moment: what is in it no more afterwards is taken out again.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn reinstate(journal: &Journal, net: &mut impl Net) -> Result<(), Error> {
-    journal.steps().iter().filter(|step| matches!(step, Step::Element(_))).try_for_each(|step| net.ensure(step))
+pub fn reinstate(journal: &Path, net: &mut impl Net) -> Result<(), Error> {
+    let steps = Journal::look(journal)?;
+    let elements: Vec<&Step> = steps.iter().filter(|step| matches!(step, Step::Element(_))).collect();
+    elements.iter().try_for_each(|step| net.ensure(step))?;
+    let left = Journal::look(journal)?;
+    elements.into_iter().filter(|step| !left.contains(step)).try_for_each(|step| net.del(step))
 }
 
 /// Deletes everything that the journal says, newest first, and then the journal. What could not be deleted stays in
@@ -139,6 +146,51 @@ mod tests {
             end_to_end(&mut model, &steps);
             assert_eq!(model.objects(), before.objects(), "{foreign}");
         }
+    }
+
+    /// A kernel in which the journal's owner ends as soon as somebody puts something of his back.
+    struct Meanwhile<'a> {
+        model: &'a mut Model,
+        journal: &'a Path,
+    }
+
+    impl Net for Meanwhile<'_> {
+        fn add(&mut self, step: &Step) -> Result<(), Error> {
+            self.model.add(step)
+        }
+
+        fn ensure(&mut self, step: &Step) -> Result<(), Error> {
+            assert!(undo(&mut Journal::open(self.journal)?, self.model).is_empty());
+            self.model.ensure(step)
+        }
+
+        fn del(&mut self, step: &Step) -> Result<(), Error> {
+            self.model.del(step)
+        }
+    }
+
+    #[test]
+    fn what_its_owner_undoes_meanwhile_is_not_put_back() {
+        let (mut journal, directory) = journal();
+        let path = directory.path().join("journal");
+        let mut model = Model::with(&published().shared);
+        let before = model.clone();
+        apply(&published().own, &mut model, &mut journal).unwrap();
+        reinstate(&path, &mut Meanwhile { model: &mut model, journal: &path }).unwrap();
+        assert_eq!(model.objects(), before.objects());
+    }
+
+    #[test]
+    fn a_look_at_a_journal_changes_nothing() {
+        let (mut journal, directory) = journal();
+        let path = directory.path().join("journal");
+        let steps = published().own;
+        apply(&steps, &mut Model::with(&published().shared), &mut journal).unwrap();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.truncate(text.len() - 4);
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(Journal::look(&path).unwrap(), steps[..steps.len() - 1]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "its writer goes on");
     }
 
     #[test]

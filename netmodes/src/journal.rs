@@ -42,17 +42,23 @@ impl Journal {
     /// # Errors
     /// A file that cannot be read, is damaged other than in its last line, or is a newer Pontoon's.
     pub fn open(path: &Path) -> Result<Journal, Error> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            other => other.map_err(|error| Error::file("read", path, error))?,
-        };
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let text = read(path)?;
+        let whole = whole(&text);
         let steps = parse(path, &text[..whole])?;
         let journal = Journal { path: path.to_path_buf(), steps, file: None };
         if whole < text.len() {
             journal.write_anew()?;
         }
         Ok(journal)
+    }
+
+    /// The steps of somebody else's journal, which may be written at this moment: nothing is mended.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]'s.
+    pub fn look(path: &Path) -> Result<Vec<Step>, Error> {
+        let text = read(path)?;
+        parse(path, &text[..whole(&text)])
     }
 
     /// What was begun and not undone, oldest first.
@@ -139,6 +145,19 @@ impl Journal {
 
 fn header() -> String {
     format!("{{\"version\":{VERSION}}}\n")
+}
+
+/// The text of a journal; none is an empty one.
+fn read(path: &Path) -> Result<String, Error> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        other => other.map_err(|error| Error::file("read", path, error)),
+    }
+}
+
+/// Where the last whole line ends.
+fn whole(text: &str) -> usize {
+    text.rfind('\n').map_or(0, |end| end + 1)
 }
 
 /// A step as JSON. Strings, numbers and enums always serialise.

@@ -62,7 +62,7 @@ impl Leases {
     /// Gives an address back, if it is this owner's.
     pub(crate) fn release(&self, address: IpAddr, owner: &str) -> Result<(), Error> {
         let path = self.path(address);
-        if !fs::read_link(&path).is_ok_and(|found| found == Path::new(owner)) {
+        if self.owner(address)?.as_deref() != Some(Path::new(owner)) {
             return Ok(());
         }
         match fs::remove_file(&path) {
@@ -77,13 +77,25 @@ impl Leases {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(|error| Error::file("read", &self.directory, error))?,
         };
-        let lease = |entry: fs::DirEntry| {
-            let address = entry.file_name().to_str()?.parse().ok()?;
-            Some((address, fs::read_link(entry.path()).ok()?.to_str()?.to_string()))
-        };
-        let mut leases: Vec<_> = entries.flatten().filter_map(lease).collect();
+        let mut leases = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::file("read", &self.directory, error))?;
+            let Some(address) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let owner = self.owner(address)?;
+            leases.extend(owner.and_then(|owner| Some((address, owner.to_str()?.to_owned()))));
+        }
         leases.sort();
         Ok(leases)
+    }
+
+    /// What a lease says; `None` when there is none (any more).
+    fn owner(&self, address: IpAddr) -> Result<Option<PathBuf>, Error> {
+        let path = self.path(address);
+        match fs::read_link(&path) {
+            Ok(owner) => Ok(Some(owner)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file("read the lease", &path, error)),
+        }
     }
 
     fn path(&self, address: IpAddr) -> PathBuf {

@@ -69,9 +69,14 @@ impl Host {
     /// Whether the state is about a kernel that has gone: the stamp names another boot, or none.
     ///
     /// # Errors
-    /// When the kernel does not tell its boot id.
+    /// When the stamp or the kernel's boot id cannot be read: then nothing is known, and nothing may be swept.
     pub fn is_stale(&self) -> Result<bool> {
-        Ok(!fs::read_to_string(self.state.join("boot")).is_ok_and(|stamp| Some(stamp) == boot_id().ok()))
+        let path = self.state.join("boot");
+        match fs::read_to_string(&path) {
+            Ok(stamp) => Ok(stamp != boot_id()?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
     }
 
     /// Empties the state directory and stamps it with this boot. The caller holds the host's lock.
@@ -123,6 +128,14 @@ pub fn remove_tree(path: &Path) -> Result<()> {
         }
     }
     bail!("cannot remove {}: somebody keeps putting files there", path.display())
+}
+
+/// Whether something is there. An error is not an absence: who takes it for one removes what is in use.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().with_context(|| format!("cannot look for {}", path.display()))
 }
 
 /// Opens a directory for `*at` calls.

@@ -44,8 +44,12 @@ pub(super) fn name(name: &str, target: &str) -> Result<(), Error> {
 /// `rm /run/netns/NAME`, if it says what ours said.
 pub(super) fn forget_name(name: &str, target: &str) -> Result<(), Error> {
     let link = path(name)?;
-    if !fs::read_link(&link).is_ok_and(|found| found == Path::new(target)) {
-        return Ok(());
+    match fs::read_link(&link) {
+        Ok(found) if found == Path::new(target) => {}
+        // Somebody else's, and perhaps no link.
+        Ok(_) => return Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => return Ok(()),
+        Err(error) => return Err(Error::file("read the link", &link, error)),
     }
     match fs::remove_file(&link) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("remove the link", &link, error)),

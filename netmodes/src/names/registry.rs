@@ -43,7 +43,8 @@ pub fn publish(dir: &Path, name: &str, container: &str, addresses: &[IpAddr]) ->
     place(&names, &name, container, &lines)?;
     for address in addresses {
         let pointers = dir.join("pointers");
-        if !pointers.join(address.to_string()).join(container).exists() {
+        let pointer = pointers.join(address.to_string()).join(container);
+        if !pointer.try_exists().map_err(on("look for", &pointer))? {
             place(&pointers, &address.to_string(), container, &format!("{name}\n"))?;
         }
     }
@@ -69,7 +70,9 @@ pub fn withdraw<N: AsRef<str>>(dir: &Path, names: &[N], container: &str) -> Resu
             remove(&owners, container)?;
         }
     }
-    names.iter().try_for_each(|name| remove(&dir.join("names").join(name), container))
+    names.iter().try_for_each(|name| remove(&dir.join("names").join(name), container))?;
+    // What a publication that was killed had begun to write.
+    ["names", "pointers"].iter().try_for_each(|kind| remove_draft(&dir.join(kind), container))
 }
 
 /// Takes back every name of `container`: for the next command after a crash, which does not know the names.
@@ -84,7 +87,7 @@ pub fn withdraw_all(dir: &Path, container: &str) -> Result<(), Error> {
         for key in entries(&all).map_err(on("read", &all))? {
             remove(&all.join(key), container)?;
         }
-        forgive(fs::remove_file(draft(&all, container))).map_err(on("remove", &draft(&all, container)))?;
+        remove_draft(&all, container)?;
     }
     Ok(())
 }
@@ -123,6 +126,11 @@ pub fn reverse(dir: &Path, address: IpAddr, alive: Alive) -> io::Result<Option<S
 
 fn checked(container: &str) -> Result<&str, Error> {
     folded(container).map(|_| container)
+}
+
+fn remove_draft(parent: &Path, container: &str) -> Result<(), Error> {
+    let draft = draft(parent, container);
+    forgive(fs::remove_file(&draft)).map_err(on("remove", &draft))
 }
 
 fn draft(parent: &Path, container: &str) -> PathBuf {

@@ -81,7 +81,9 @@ impl Networks {
     /// # Errors
     /// They cannot be read.
     pub fn has_unfinished_removals(&self) -> Result<bool, Error> {
-        Ok(record::draft(&self.records).exists() || !self.unfinished()?.is_empty())
+        let draft = record::draft(&self.records);
+        let is_drafted = draft.try_exists().map_err(|error| Error::file("look for", &draft, error))?;
+        Ok(is_drafted || !self.unfinished()?.is_empty())
     }
 
     /// Deletes what is left of removed networks. What could not be deleted is tried again next time.

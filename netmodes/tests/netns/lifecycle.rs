@@ -135,7 +135,7 @@ fn netns_a_flushed_ruleset_is_put_back_for_those_who_run() {
     let two = world.start(&network, "two", &[]);
     assert!(two.kernel.has_rebuilt_tables());
     assert!(!one.pings(two.address), "nobody vouches for its address");
-    reinstate(&one.journal, &mut world.kernel).unwrap();
+    reinstate(&world.journal(&one.id), &mut world.kernel).unwrap();
     // Its own kernel has given up asking for a while.
     one.within(|| sh("ip neigh flush dev eth0"));
     assert!(one.pings(two.address));

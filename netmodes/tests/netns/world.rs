@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -91,10 +92,15 @@ impl World {
         };
         let plan = bridge::plan(&request, network, &facts);
         self.networks.ensure(network, &plan.shared, &mut kernel)?;
-        let journal = Journal::open(&self.directory.path().join(format!("{id}.journal")))?;
+        let journal = Journal::open(&self.journal(&id))?;
         let mut guest = Guest { id, address, netns, kernel, journal, plan, _held: held };
         apply(&guest.plan.own, &mut guest.kernel, &mut guest.journal)?;
         Ok(guest)
+    }
+
+    /// Where a container's journal is.
+    pub fn journal(&self, id: &str) -> PathBuf {
+        self.directory.path().join(format!("{id}.journal"))
     }
 
     /// A neighbour of the host: 203.0.113.9, the host being 203.0.113.2 there.

@@ -57,7 +57,7 @@ pub fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
     }
     container.ensure_state_dir()?;
     let life = container.await_life();
-    if container.check_recorded().is_err() {
+    if !container.is_recorded()? {
         // Somebody else was quicker: gone is what was asked for.
         return Ok(());
     }

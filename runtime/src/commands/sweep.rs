@@ -39,7 +39,7 @@ pub fn sweep(host: &Host) -> Result<()> {
         }
     }
     for id in names_in(&host.root.join("scratch")).unwrap_or_default() {
-        if !host.state.join("containers").join(&id).exists() {
+        if matches!(host::is_there(&host.state.join("containers").join(&id)), Ok(false)) {
             let _ = host::remove_tree(&host.root.join("scratch").join(&id));
         }
     }
@@ -68,7 +68,7 @@ fn after_reboot(host: &Host) -> Result<()> {
     }
     for id in names_in(&host.root.join("containers"))? {
         let directory = host.root.join("containers").join(id);
-        if !directory.join("record.json").exists() {
+        if !host::is_there(&directory.join("record.json"))? {
             host::remove_tree(&directory)?;
         }
     }

@@ -171,7 +171,7 @@ impl<'a> Containers<'a> {
             return Ok(None);
         }
         for tree in [&self.host.state, &self.host.root] {
-            let Ok(id) = fs::read_link(tree.join("names").join(name)) else { continue };
+            let Some(id) = target(&tree.join("names").join(name))? else { continue };
             let id = id.to_string_lossy().into_owned();
             let path = tree.join("containers").join(&id).join("record.json");
             match files::read_json::<Record>(&path) {
@@ -227,13 +227,21 @@ impl Container {
     /// Whether the record is still there, now that the caller holds a lock; if not, the lock's directory goes, too.
     ///
     /// # Errors
-    /// `No such container`.
+    /// `No such container`, or what the kernel says.
     pub fn check_recorded(&self) -> Result<()> {
-        if self.record_path().exists() {
-            return Ok(());
+        if self.is_recorded()? { Ok(()) } else { bail!("No such container: {}", self.record.name) }
+    }
+
+    /// The same as a question.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn is_recorded(&self) -> Result<bool> {
+        let recorded = host::is_there(&self.record_path())?;
+        if !recorded {
+            host::remove_tree(&self.state_dir())?;
         }
-        host::remove_tree(&self.state_dir())?;
-        bail!("No such container: {}", self.record.name)
+        Ok(recorded)
     }
 
     /// Whether its life is held, but what it was held for is over: the monitor is clearing away.
@@ -322,8 +330,11 @@ impl Container {
     }
 
     /// Whether an earlier run has ended.
-    pub fn has_ended_before(&self) -> bool {
-        self.disk_dir().join("exit.json").exists()
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn has_ended_before(&self) -> Result<bool> {
+        host::is_there(&self.disk_dir().join("exit.json"))
     }
 
     /// Forgets what a run that never came to be said of itself.
@@ -366,8 +377,8 @@ impl Container {
 
     fn remove_name(&self) -> Result<()> {
         let link = self.name_path();
-        match fs::read_link(&link) {
-            Ok(id) if id == Path::new(&self.record.id) => remove_file(&link),
+        match target(&link)? {
+            Some(id) if id == Path::new(&self.record.id) => remove_file(&link),
             _ => Ok(()),
         }
     }
@@ -423,6 +434,15 @@ fn make_traversable(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
         .with_context(|| format!("cannot set the mode of {}", path.display()))
+}
+
+/// readlink(2); `None` when there is no such link.
+fn target(link: &Path) -> Result<Option<PathBuf>> {
+    match fs::read_link(link) {
+        Ok(target) => Ok(Some(target)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", link.display())),
+    }
 }
 
 /// unlink(2) that forgives absence.

@@ -161,10 +161,7 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
 fn reinstate(host: &Host, kernel: &mut Kernel) -> Result<()> {
     for tree in ["networks", "containers"] {
         for id in names_in(&host.state.join(tree))? {
-            let path = host.state.join(tree).join(id).join("journal");
-            if path.exists() {
-                apply::reinstate(&Journal::open(&path)?, kernel)?;
-            }
+            apply::reinstate(&host.state.join(tree).join(id).join("journal"), kernel)?;
         }
     }
     Ok(())

@@ -84,7 +84,7 @@ pub fn conclude(container: &Container, mut state: State) -> Result<()> {
     state.endpoints.clear();
     if container.record.auto_remove {
         container.remove_record(&container.host.lock()?)
-    } else if state.status == Status::Created && container.has_ended_before() {
+    } else if state.status == Status::Created && container.has_ended_before()? {
         // A start that failed does not make forgotten how the last run ended.
         container.forget_run()
     } else {
