@@ -44,7 +44,7 @@ pub const ROOT: &str = "/run/test/lib";
 /// What dies with the kernel: the value of PONTOON_STATE.
 pub const STATE: &str = "/run/pontoon";
 /// How long the kernel may take for what it cleans up behind a dead namespace.
-const DEFERRED: Duration = Duration::from_secs(2);
+const DEFERRED: Duration = Duration::from_secs(6);
 
 /// Names and addresses of the host's network, as a person would type them.
 const WIRE: &str = "
@@ -200,7 +200,7 @@ impl Host {
         self.cgroups().iter().find(of_container).map(|dir| dir.join(file))
     }
 
-    /// What is not as it was before; waits at most 2 s for what the kernel cleans up by itself.
+    /// What is not as it was before; waits at most 6 s for what the kernel cleans up by itself.
     pub fn leaks(&self) -> Vec<String> {
         let end = Instant::now() + DEFERRED;
         loop {
