@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
 use super::hierarchy::{Hierarchy, Tree, checked};
