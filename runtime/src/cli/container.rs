@@ -64,6 +64,9 @@ pub struct ContainerArgs {
     /// User and group, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
+    /// Add a group, by name or number
+    #[arg(long, value_name = "GROUP")]
+    pub group_add: Vec<String>,
     /// Host name
     #[arg(short = 'h', long)]
     pub hostname: Option<String>,
@@ -79,6 +82,12 @@ pub struct ContainerArgs {
     /// Give it every capability and every device
     #[arg(long)]
     pub privileged: bool,
+    /// Give it a device of the host: /dev/x[:/dev/y][:rwm]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Vec<OsString>,
+    /// no-new-privileges, seccomp=unconfined, seccomp=FILE or systempaths=unconfined
+    #[arg(long, value_name = "OPTION")]
+    pub security_opt: Vec<String>,
     /// Mount the root file system read-only
     #[arg(long)]
     pub read_only: bool,
@@ -91,6 +100,12 @@ pub struct ContainerArgs {
     /// Limit of processes (-1: none)
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
+    /// Limit of each process: NAME=SOFT[:HARD], as nofile=1024:2048
+    #[arg(long, value_name = "LIMIT")]
+    pub ulimit: Vec<String>,
+    /// Size of /dev/shm, as 128m
+    #[arg(long, value_name = "BYTES")]
+    pub shm_size: Option<String>,
     /// Add a line to /etc/hosts: NAME:ADDRESS
     #[arg(long, value_name = "NAME:ADDRESS")]
     pub add_host: Vec<String>,

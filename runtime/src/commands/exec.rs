@@ -23,8 +23,8 @@ use crate::cli::ExecArgs;
 use crate::container::record::Process;
 use crate::container::{Container, Containers, State, Status};
 use crate::host::Host;
-use crate::isolate::capabilities;
 use crate::isolate::cgroup::{self, Cgroup};
+use crate::isolate::{capabilities, seccomp};
 use crate::launch::join::join;
 use crate::launch::{Launched, Stdio};
 use crate::monitor::event_loop;
@@ -125,8 +125,9 @@ fn specification(container: &Container, args: &ExecArgs, command: &[OsString]) -
         user: args.user.clone().unwrap_or_else(|| record.process.user.clone()),
         tty: args.tty,
         open_stdin: args.interactive,
+        groups: record.process.groups.clone(),
     };
-    spec::joining(record, &program, &privileges)
+    spec::joining(record, &program, &privileges, seccomp::kernel())
 }
 
 /// The command's ends of the program's streams.

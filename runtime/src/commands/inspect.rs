@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 
 use super::{pause, template};
 use crate::cli::InspectArgs;
+use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
 use crate::container::state::Endpoint;
 use crate::container::{Container, Containers, Record, State, Status};
 use crate::host::Host;
-use crate::text;
+use crate::{spec, text};
 
 /// Prints one JSON array for all, or one line a container by a template.
 ///
@@ -118,7 +119,41 @@ fn host_config(record: &Record) -> Value {
         "Memory": record.limits.memory.unwrap_or(0),
         "NanoCpus": record.limits.nano_cpus.unwrap_or(0),
         "PidsLimit": record.limits.pids,
+        "Ulimits": record.limits.ulimits.iter().map(ulimit).collect::<Vec<_>>(),
+        "ShmSize": record.storage.shm_size.unwrap_or(spec::mounts::SHM_SIZE),
+        "GroupAdd": record.process.groups,
+        "SecurityOpt": security_options(&record.privileges),
+        "Devices": record.privileges.devices.iter().map(device).collect::<Vec<_>>(),
     })
+}
+
+fn ulimit(limit: &Ulimit) -> Value {
+    json!({ "Name": limit.name, "Soft": limit.soft, "Hard": limit.hard })
+}
+
+fn device(device: &Device) -> Value {
+    json!({
+        "PathOnHost": shown(&device.host),
+        "PathInContainer": shown(&device.container),
+        "CgroupPermissions": device.access,
+    })
+}
+
+/// As they were given; a profile by its text, as Docker shows it.
+fn security_options(privileges: &Privileges) -> Vec<String> {
+    let mut options = Vec::new();
+    if privileges.no_new_privileges {
+        options.push("no-new-privileges".to_owned());
+    }
+    match &privileges.seccomp {
+        Seccomp::Default => {}
+        Seccomp::Unconfined => options.push("seccomp=unconfined".into()),
+        Seccomp::Profile(text) => options.push(format!("seccomp={text}")),
+    }
+    if privileges.unmasked {
+        options.push("systempaths=unconfined".into());
+    }
+    options
 }
 
 fn mounts(record: &Record) -> Vec<Value> {

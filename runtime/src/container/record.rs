@@ -76,6 +76,9 @@ pub struct Process {
     pub tty: bool,
     /// `-i`
     pub open_stdin: bool,
+    /// `--group-add`: names or numbers.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 /// Mounts and the writable layer.
@@ -87,6 +90,9 @@ pub struct Storage {
     pub binds: Vec<Bind>,
     /// `--tmpfs`: destination and mount options.
     pub tmpfs: Vec<(String, String)>,
+    /// `--shm-size`, bytes; Docker's 64 MiB where nothing was said.
+    #[serde(default)]
+    pub shm_size: Option<i64>,
 }
 
 /// One `-v source:target[:ro]`.
@@ -109,10 +115,57 @@ pub struct Privileges {
     pub privileged: bool,
     /// Names of the bounding set, as `CAP_CHOWN`.
     pub capabilities: Vec<String>,
+    /// `--security-opt no-new-privileges`
+    #[serde(default)]
+    pub no_new_privileges: bool,
+    /// `--security-opt seccomp=…`
+    #[serde(default)]
+    pub seccomp: Seccomp,
+    /// `--security-opt systempaths=unconfined`: nothing of /proc and /sys is masked or read-only.
+    #[serde(default)]
+    pub unmasked: bool,
+    /// `--device`
+    #[serde(default)]
+    pub devices: Vec<Device>,
 }
 
-/// Limits of the control group. Nothing is limited that nobody asked to limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+/// Which system calls are allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seccomp {
+    /// Docker's default profile; all of them with `--privileged`.
+    #[default]
+    Default,
+    /// All of them.
+    Unconfined,
+    /// What this profile says: JSON in Docker's form.
+    Profile(String),
+}
+
+/// One `--device host[:container[:rwm]]`; a directory stands for all devices in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Path on the host.
+    pub host: String,
+    /// Path in the container.
+    pub container: String,
+    /// Letters of `rwm`: read, write, mknod.
+    pub access: String,
+}
+
+/// One `--ulimit name=soft[:hard]`; -1 is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ulimit {
+    /// As setrlimit(2) without its prefix, in small letters: `nofile`.
+    pub name: String,
+    /// What the kernel enforces.
+    pub soft: i64,
+    /// How far a process may raise it.
+    pub hard: i64,
+}
+
+/// Limits of the control group and of each process. Nothing is limited that nobody asked to limit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// `--memory`, bytes.
     pub memory: Option<i64>,
@@ -120,6 +173,9 @@ pub struct Limits {
     pub nano_cpus: Option<i64>,
     /// `--pids-limit`; -1 is none.
     pub pids: Option<i64>,
+    /// `--ulimit`
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
 }
 
 /// How a container is connected.

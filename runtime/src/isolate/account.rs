@@ -3,6 +3,7 @@
 //! ```text
 //! user   "" -> root    "1000" -> that number, passwd only adds home and group    "www" -> passwd or an error
 //! group  ":5" -> that number    ":www" -> group or an error    none -> the user's own, and those that list the user
+//! more   "::audio,29" -> added to the others
 //! ```
 //!
 //! Both files belong to the image, which may be hostile: only regular files are read, without waiting on a FIFO, and
@@ -29,7 +30,7 @@ pub struct Account {
 
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// Looks `user[:group]` up in the files of the root that this process is in.
+/// Looks `user[:group[:more,groups]]` up in the files of the root that this process is in.
 ///
 /// # Errors
 /// Docker's sentences for unknown names and numbers out of range.
@@ -38,7 +39,10 @@ pub fn look_up(words: &str) -> Result<Account> {
 }
 
 fn find(words: &str, passwd: &str, group: &str) -> Result<Account> {
-    let (user, wanted_group) = words.split_once(':').unwrap_or((words, ""));
+    let mut words = words.splitn(3, ':');
+    let (user, wanted_group) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let added = words.next().unwrap_or_default().split(',').filter(|word| !word.is_empty());
+    let added = added.map(|word| group_number(word, group)).collect::<Result<Vec<u32>>>()?;
     let user = if user.is_empty() { "0" } else { user };
     let number = number(user, "uid")?;
     let entry = passwd.lines().map(fields).find(|fields| match number {
@@ -53,10 +57,10 @@ fn find(words: &str, passwd: &str, group: &str) -> Result<Account> {
     let home = field(5).filter(|home| home.starts_with('/')).unwrap_or("/").to_owned();
     if !wanted_group.is_empty() {
         let gid = group_number(wanted_group, group)?;
-        return Ok(Account { uid, gid, groups: vec![gid], home });
+        return Ok(Account { uid, gid, groups: with(vec![gid], &added), home });
     }
     let gid = field(3).and_then(|field| field.parse().ok()).unwrap_or(0);
-    Ok(Account { uid, gid, groups: memberships(name, gid, group), home })
+    Ok(Account { uid, gid, groups: with(memberships(name, gid, group), &added), home })
 }
 
 /// The own group and those that list `name`, as initgroups(3) would set them.
@@ -68,6 +72,14 @@ fn memberships(name: &str, own: u32, group: &str) -> Vec<u32> {
         .filter_map(|fields| fields.get(2)?.parse().ok())
         .chain([own])
         .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+/// The groups and those that were added (`--group-add`), each once.
+fn with(mut groups: Vec<u32>, added: &[u32]) -> Vec<u32> {
+    groups.extend(added);
     groups.sort_unstable();
     groups.dedup();
     groups
@@ -132,6 +144,14 @@ mod tests {
         assert_eq!(account("www")?, Account { uid: 33, gid: 33, groups: vec![29, 33, 44], home: "/var/www".into() });
         assert_eq!(account("www:video")?, Account { uid: 33, gid: 44, groups: vec![44], home: "/var/www".into() });
         assert_eq!(account("7:8")?, Account { uid: 7, gid: 8, groups: vec![8], home: "/".into() });
+        Ok(())
+    }
+
+    #[test]
+    fn added_groups_join_the_others() -> Result<()> {
+        assert_eq!(account("www::video,7")?.groups, [7, 29, 33, 44]);
+        assert_eq!(account("www:www:audio,29")?.groups, [29, 33]);
+        assert!(account("::nosuch").unwrap_err().to_string().contains("unable to find group nosuch"));
         Ok(())
     }
 

@@ -12,9 +12,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
-use rustix::fs::{FileType, Mode, OFlags, makedev, mknodat, symlinkat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, makedev, mknodat, statat, symlinkat};
 use rustix::io::Errno;
 
 use super::inside::Root;
@@ -34,13 +34,13 @@ const LINKS: [(&str, &str); 5] = [
 /// # Errors
 /// A sentence with the device.
 pub fn populate(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
-    if devices.is_empty() {
-        return Ok(());
-    }
-    let dev = root.ensure_directory(Path::new("/dev"))?;
     for device in devices {
         make(root, device).with_context(|| format!("cannot make the device {}", device.path().display()))?;
     }
+    if !devices.iter().any(|device| device.path().starts_with("/dev")) {
+        return Ok(());
+    }
+    let dev = root.ensure_directory(Path::new("/dev"))?;
     for (target, name) in LINKS {
         match symlinkat(target, &dev, name) {
             Ok(()) | Err(Errno::EXIST) => {}
@@ -63,12 +63,20 @@ fn make(root: &Root, device: &LinuxDevice) -> Result<()> {
     let number = makedev(device.major() as u32, device.minor() as u32);
     match mknodat(&parent, name, kind, mode, number) {
         Ok(()) => {}
-        Err(Errno::EXIST) => return Ok(()),
+        // From an earlier start, or of the image: only the same device is as good. It may be in a directory of the host.
+        Err(Errno::EXIST) => {
+            let there = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if (FileType::from_raw_mode(there.st_mode), there.st_rdev) != (kind, number) {
+                bail!("something else is there already");
+            }
+            return Ok(());
+        }
         Err(error) => return Err(error.into()),
     }
     // mknod honours the umask; the mode that was asked for does not.
-    rustix::fs::chmodat(&parent, name, mode, rustix::fs::AtFlags::empty())?;
-    Ok(())
+    chmodat(&parent, name, mode, AtFlags::empty())?;
+    let owner = (Uid::from_raw(device.uid().unwrap_or(0)), Gid::from_raw(device.gid().unwrap_or(0)));
+    Ok(chownat(&parent, name, Some(owner.0), Some(owner.1), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// A new pseudo-terminal of the container's own devpts: its master, and its other end bound on /dev/console.

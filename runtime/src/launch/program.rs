@@ -1,8 +1,8 @@
 //! Becoming the program: limits, user, capabilities, seccomp, execve, in the one order that works.
 //!
 //! ```text
-//! rlimits, oom_score_adj          while we may
 //! account, working directory      from the container's own files
+//! rlimits                         after the files are read: few descriptors may be left
 //! bounding set down               needs CAP_SETPCAP
 //! seccomp                         needs CAP_SYS_ADMIN, as no_new_privs would forbid sudo inside
 //! groups, gid, uid (keepcaps)     needs CAP_SETUID, CAP_SETGID
@@ -79,10 +79,10 @@ impl Program {
     }
 
     fn confine(&self) -> Result<Account> {
-        self.rlimits.apply()?;
         let account = self.account()?;
         own_streams(&account);
         self.enter_directory()?;
+        self.rlimits.apply()?;
         self.capabilities.drop_bounding()?;
         if self.process.no_new_privileges().unwrap_or(false) {
             sys::process::no_new_privileges().context("cannot forbid new privileges")?;

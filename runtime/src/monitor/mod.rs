@@ -15,6 +15,7 @@
 pub mod clients;
 pub mod etc_files;
 pub mod event_loop;
+pub mod host_devices;
 pub mod life;
 pub mod log;
 pub mod netns;

@@ -7,18 +7,18 @@
 //! ```
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::sys::stat::{Mode, umask};
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType, Spec};
+use oci_spec::runtime::Spec;
 use rootfs_tools::Store;
 
+use super::host_devices;
 use crate::container::{Container, Containers, record};
 use crate::host;
-use crate::isolate::cgroup;
-use crate::spec::{Facts, spec};
+use crate::isolate::{cgroup, seccomp};
+use crate::spec::{Added, Facts, spec};
 use crate::text;
 
 /// Reads the facts, makes the directory that the root is mounted on, and describes the container.
@@ -41,7 +41,9 @@ pub fn of(container: &Container) -> Result<Spec> {
         files: files(container)?,
         cgroup_v2: cgroup::detect()?.is_unified(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
-        devices: if privileged { devices(Path::new("/dev"))? } else { Vec::new() },
+        devices: if privileged { host_devices::all()? } else { Vec::new() },
+        added: added(&container.record)?,
+        kernel: seccomp::kernel(),
     };
     spec(&container.record, &facts)
 }
@@ -60,44 +62,19 @@ fn ensure_source(path: &Path) -> Result<()> {
     made.with_context(|| format!("cannot make the directory {} for a volume", path.display()))
 }
 
+/// The devices of `--device`, as they are on the host now.
+fn added(record: &record::Record) -> Result<Vec<Added>> {
+    let mut added = Vec::new();
+    for device in &record.privileges.devices {
+        added.extend(host_devices::gather(device)?);
+    }
+    Ok(added)
+}
+
 /// A container that shares another's network shares its three files, too.
 fn files(container: &Container) -> Result<std::path::PathBuf> {
     match &container.record.network.mode {
         record::Mode::Container(other) => Ok(Containers::of(&container.host).find(other)?.state_dir()),
         _ => Ok(container.state_dir()),
     }
-}
-
-/// Every device of the host, for `--privileged`; what the container has of its own is left out.
-fn devices(directory: &Path) -> Result<Vec<LinuxDevice>> {
-    let mut devices = Vec::new();
-    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        let own = ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/console", "/dev/fd", "/dev/ptmx"];
-        if own.iter().any(|own| path == Path::new(own)) {
-            continue;
-        }
-        if kind.is_dir() {
-            devices.extend(self::devices(&path)?);
-        } else if kind.is_char_device() || kind.is_block_device() {
-            devices.push(device(&path, kind.is_block_device())?);
-        }
-    }
-    Ok(devices)
-}
-
-fn device(path: &Path, is_block: bool) -> Result<LinuxDevice> {
-    let metadata = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
-    let number = metadata.rdev();
-    let kind = if is_block { LinuxDeviceType::B } else { LinuxDeviceType::C };
-    Ok(LinuxDeviceBuilder::default()
-        .path(path)
-        .typ(kind)
-        .major(nix::sys::stat::major(number) as i64)
-        .minor(nix::sys::stat::minor(number) as i64)
-        .file_mode(metadata.mode() & 0o7777)
-        .uid(metadata.uid())
-        .gid(metadata.gid())
-        .build()?)
 }

@@ -1,3 +1,5 @@
+use oci_spec::runtime::Mount;
+
 use super::*;
 use crate::container::record::{Bind, ImageName, Network, Privileges, Storage};
 use crate::isolate::capabilities;
@@ -18,12 +20,14 @@ fn record() -> Record {
             user: "www".into(),
             tty: false,
             open_stdin: false,
+            groups: Vec::new(),
         },
         hostname: "abababababab".into(),
         storage: Storage::default(),
         privileges: Privileges {
             privileged: false,
             capabilities: capabilities::docker_default().iter().map(capabilities::name).collect(),
+            ..Privileges::default()
         },
         limits: Limits::default(),
         network: Network::default(),
@@ -45,7 +49,7 @@ fn facts() -> Facts {
 }
 
 fn described(record: &Record, facts: &Facts) -> Vec<String> {
-    let mounts = mounts(record, facts).unwrap();
+    let mounts = mounts::mounts(record, facts).unwrap();
     let line = |mount: &Mount| {
         format!(
             "mount -t {} -o {} {} {}",
@@ -129,7 +133,8 @@ fn limits_are_set_only_when_asked_for() {
         |record: &Record| spec(record, &facts()).unwrap().linux().as_ref().unwrap().resources().clone().unwrap();
     let none = resources(&record);
     assert!(none.memory().is_none() && none.cpu().is_none() && none.pids().is_none());
-    record.limits = Limits { memory: Some(64 << 20), nano_cpus: Some(1_500_000_000), pids: Some(5) };
+    record.limits =
+        Limits { memory: Some(64 << 20), nano_cpus: Some(1_500_000_000), pids: Some(5), ..Limits::default() };
     let some = resources(&record);
     assert_eq!(some.memory().as_ref().unwrap().swap(), Some(128 << 20));
     assert_eq!(some.cpu().as_ref().unwrap().quota(), Some(150_000));

@@ -209,3 +209,153 @@ fn root_flag_limits_bite() {
     let forks = host.pontoon(&["run", "--rm", "--pids-limit", "8", "busybox", "sh", "-c", script]);
     assert!(forks.err().contains("fork"), "{forks}");
 }
+
+#[test]
+fn root_flag_ulimit() {
+    let host = Host::ready();
+    let limits = "--ulimit nofile=100:200 --ulimit core=0 --ulimit nofile=64:128";
+    assert_eq!(run(&host, limits, "sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c'"), "64\n128\n0");
+    let own = host.sh("ulimit -Sn; ulimit -Hn").ok();
+    assert_eq!(run(&host, "", "sh -c 'ulimit -Sn; ulimit -Hn'"), own, "nothing is changed that nobody asked for");
+    sleeper(&host, "x", "--ulimit nofile=64:128 --ulimit stack=-1");
+    assert_eq!(host.sh("pontoon exec x sh -c 'ulimit -Sn; ulimit -s'").ok(), "64\nunlimited");
+    let shown = r#"[{"Hard":128,"Name":"nofile","Soft":64},{"Hard":-1,"Name":"stack","Soft":-1}]"#;
+    assert_eq!(host.inspect("{{json .HostConfig.Ulimits}}", "x"), shown);
+    host.sh("pontoon rm -f x").ok();
+    for (word, sentence) in [
+        ("nofile", "invalid ulimit argument: nofile"),
+        ("nosuch=1", "invalid ulimit type: nosuch"),
+        ("nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1"),
+    ] {
+        host.sh(&format!("pontoon run --rm --ulimit {word} busybox true")).refused(125, sentence);
+    }
+}
+
+#[test]
+fn root_flag_ulimit_above_the_hard_limit_needs_the_capability() {
+    let host = Host::ready();
+    let without = "ulimit -n 1024; setpriv --bounding-set -sys_resource --inh-caps -sys_resource";
+    let line = format!("{without} pontoon run --rm --ulimit nofile=2048:2048 busybox true");
+    host.sh(&line).refused(125, "raising a hard limit needs CAP_SYS_RESOURCE");
+    host.sh(&format!("{without} pontoon run --rm --ulimit nofile=512:512 busybox true")).ok();
+}
+
+#[test]
+fn root_flag_shm_size() {
+    let host = Host::ready();
+    let size = "sh -c 'df -k /dev/shm | tail -n 1'";
+    assert!(run(&host, "", size).contains(" 65536 "), "Docker's default");
+    assert!(run(&host, "--shm-size 1m", size).contains(" 1024 "));
+    let output = host.sh("pontoon run --rm --shm-size 1m busybox dd if=/dev/zero of=/dev/shm/x bs=1k count=1025");
+    assert!(output.code == 1 && output.err().contains("No space left"), "{output}");
+    host.sh("pontoon run --rm --shm-size nonsense busybox true").refused(125, "invalid size: 'nonsense'");
+}
+
+#[test]
+fn root_flag_group_add() {
+    let host = Host::ready();
+    let groups = host.sh("pontoon run --rm busybox cat /etc/group").ok();
+    let named =
+        groups.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).find(|name| *name != "root");
+    let named = named.expect("a group of the image").to_owned();
+    let number = run(&host, "", &format!("sh -c 'grep ^{named}: /etc/group | cut -d: -f3'"));
+    let inside = run(&host, &format!("-u 7:8 --group-add {named} --group-add 1234"), "id -G");
+    let mut inside: Vec<&str> = inside.split_whitespace().collect();
+    inside.sort_unstable();
+    let mut expected = vec!["8", "1234", number.as_str()];
+    expected.sort_unstable();
+    assert_eq!(inside, expected);
+    sleeper(&host, "x", "--group-add 1234");
+    assert!(host.sh("pontoon exec x id -G").ok().contains("1234"));
+    host.sh("pontoon rm -f x").ok();
+    host.sh("pontoon run --rm --group-add nosuch busybox true").refused(125, "unable to find group nosuch");
+    host.sh("pontoon run --rm --group-add a,b busybox true").refused(125, "unable to find group a,b");
+}
+
+#[test]
+fn root_flag_device() {
+    let host = Host::ready();
+    host.sh("mkdir /run/test/devices; mknod /run/test/devices/zero c 1 5; mknod -m 640 /run/test/tun c 10 200").ok();
+    let node = run(&host, "--device /run/test/tun:/dev/tun", "stat -c '%F %t:%T %a' /dev/tun");
+    assert_eq!(node, "character special file a:c8 640");
+    let open = "sh -c 'exec 3< /dev/tun && echo open'";
+    assert_eq!(run(&host, "--device /run/test/tun:/dev/tun:r", open), "open");
+    let write = "sh -c 'exec 3<> /dev/tun'";
+    let refused = host.sh(&format!("pontoon run --rm --device /run/test/tun:/dev/tun:r busybox {write}"));
+    assert!(refused.code != 0 && refused.err().contains("not permitted"), "{refused}");
+    let unasked = "sh -c 'mknod /dev/tun c 10 200; exec 3< /dev/tun'";
+    assert!(host.sh(&format!("pontoon run --rm busybox {unasked}")).err().contains("not permitted"));
+    let all = "--device /run/test/devices:/dev/all --device /dev/null:/opt/deep/null";
+    assert_eq!(run(&host, all, "sh -c 'head -c 3 /dev/all/zero | wc -c; echo > /opt/deep/null'"), "3");
+    host.sh("pontoon run --name x --device /dev/zero:/opt/zero busybox true; pontoon start -a x").ok();
+    let devices = r#"[{"CgroupPermissions":"rwm","PathInContainer":"/opt/zero","PathOnHost":"/dev/zero"}]"#;
+    assert_eq!(host.inspect("{{json .HostConfig.Devices}}", "x"), devices);
+    host.sh("pontoon rm x").ok();
+    let gathering = "error gathering device information while adding custom device";
+    for (word, sentence) in [
+        ("/dev/nosuch", format!("{gathering} \"/dev/nosuch\": no such file or directory")),
+        ("/etc/passwd", format!("{gathering} \"/etc/passwd\": not a device node")),
+        ("relative", "'relative' is not an absolute path".into()),
+        ("/dev/null:/dev/x:q", "bad mode specified: q".into()),
+        ("/dev/null:/etc/passwd", "cannot make the device /etc/passwd: something else is there already".into()),
+    ] {
+        host.sh(&format!("pontoon run --rm --device {word} busybox true")).refused(125, &sentence);
+    }
+}
+
+#[test]
+fn root_flag_security_opt() {
+    let host = Host::ready();
+    let status = |flags: &str, name: &str| {
+        let line = run(&host, flags, &format!("grep ^{name}: /proc/self/status"));
+        line.split_whitespace().nth(1).expect("a value").to_owned()
+    };
+    assert_eq!(status("", "NoNewPrivs"), "0");
+    for word in ["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"] {
+        assert_eq!(status(&format!("--security-opt {word}"), "NoNewPrivs"), "1", "{word}");
+    }
+    assert_eq!(status("--security-opt no-new-privileges:false", "NoNewPrivs"), "0");
+    assert_eq!(status("", "Seccomp"), "2");
+    assert_eq!(status("--security-opt seccomp=unconfined", "Seccomp"), "0");
+    run(&host, "--security-opt systempaths=unconfined", "sh -c 'test -w /proc/sys && ! mount | grep -q \" /proc/\"'");
+    sleeper(&host, "x", "--security-opt no-new-privileges --security-opt seccomp=unconfined");
+    let inside = host.sh("pontoon exec x grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status").ok();
+    assert_eq!(inside.split_whitespace().collect::<Vec<_>>(), ["NoNewPrivs:", "1", "Seccomp:", "0"]);
+    host.sh("pontoon rm -f x").ok();
+    for (word, sentence) in [
+        ("nonsense", "Invalid --security-opt: \"nonsense\""),
+        ("no-new-privileges:maybe", "invalid --security-opt 2: \"no-new-privileges:maybe\""),
+        ("seccomp=/nosuch", "opening seccomp profile (/nosuch) failed: open /nosuch: no such file or directory"),
+        ("seccomp=/etc/passwd", "compacting json for seccomp profile (/etc/passwd) failed"),
+        ("apparmor=mine", "not supported"),
+    ] {
+        host.sh(&format!("pontoon run --rm --security-opt {word} busybox true")).refused(125, sentence);
+    }
+}
+
+#[test]
+fn root_flag_security_opt_with_a_profile_of_docker_s_form() {
+    let host = Host::ready();
+    let profile = r#"{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28 },
+        { "names": ["sync"], "action": "SCMP_ACT_ERRNO", "excludes": { "caps": ["CAP_CHOWN"] } } ] }"#;
+    fs::write("/run/test/profile.json", profile).expect("a profile");
+    let flag = "--security-opt seccomp=/run/test/profile.json";
+    let refused = host.sh(&format!("pontoon run --name x {flag} busybox sh -c 'sync && mkdir /tmp/x'"));
+    assert!(refused.code == 1 && refused.err().contains("No space left on device"), "{refused}");
+    host.sh("rm /run/test/profile.json").ok();
+    let again = host.sh("pontoon start -a x");
+    assert!(again.err().contains("No space left on device"), "the profile is in the record: {again}");
+    host.sh("pontoon rm x").ok();
+    for (text, sentence) in [
+        ("{}", "decoding seccomp profile failed"),
+        (r#"{ "defaultAction": "SCMP_ACT_DANCE" }"#, "SCMP_ACT_DANCE"),
+        (
+            r#"{ "defaultAction": "SCMP_ACT_ALLOW", "archMap": [], "architectures": [] }"#,
+            "both 'architectures' and 'archMap'",
+        ),
+    ] {
+        fs::write("/run/test/profile.json", text).expect("a profile");
+        host.sh(&format!("pontoon run --rm {flag} busybox true")).refused(125, sentence);
+    }
+}

@@ -6,7 +6,9 @@
 //! ```
 
 mod key_values;
+mod limits;
 mod network;
+mod privileges;
 mod process;
 mod storage;
 mod streams;
@@ -25,10 +27,9 @@ pub use streams::{Attached, attached};
 use super::words;
 use crate::cli::ContainerArgs;
 use crate::container::naming;
-use crate::container::record::{ImageName, Limits, Privileges, Record};
+use crate::container::record::{ImageName, Record};
 use crate::files;
 use crate::host::Host;
-use crate::isolate::capabilities;
 use crate::usage;
 
 /// Image and command, which clap gives as one list: what stands behind the image is the command's, dashes and all.
@@ -65,8 +66,8 @@ pub fn record(host: &Host, args: &ContainerArgs, image: &Image, name: String) ->
         process: process::process(args, &config)?,
         hostname,
         storage: storage::storage(args)?,
-        privileges: privileges(args)?,
-        limits: limits(args)?,
+        privileges: privileges::privileges(args)?,
+        limits: limits::limits(args)?,
         network,
         stop_signal: stop_signal.map_or(Ok(libc::SIGTERM), words::signal)?,
         stop_timeout: args.stop_timeout.unwrap_or(10),
@@ -95,19 +96,4 @@ fn labels(args: &ContainerArgs, config: &Config) -> Result<BTreeMap<String, Stri
         labels.insert(key.to_owned(), value.to_owned());
     }
     Ok(labels)
-}
-
-fn privileges(args: &ContainerArgs) -> Result<Privileges> {
-    let set = capabilities::adjust(&args.cap_add, &args.cap_drop, args.privileged)?;
-    let mut capabilities: Vec<String> = set.iter().map(capabilities::name).collect();
-    capabilities.sort();
-    Ok(Privileges { privileged: args.privileged, capabilities })
-}
-
-fn limits(args: &ContainerArgs) -> Result<Limits> {
-    Ok(Limits {
-        memory: args.memory.as_deref().map(words::memory).transpose()?,
-        nano_cpus: args.cpus.as_deref().map(words::nano_cpus).transpose()?,
-        pids: args.pids_limit.filter(|limit| *limit != 0),
-    })
 }

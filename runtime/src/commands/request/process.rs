@@ -49,7 +49,16 @@ pub fn process(args: &ContainerArgs, config: &Config) -> Result<Process> {
         user: args.user.clone().or_else(|| config.user().clone()).unwrap_or_default(),
         tty: args.tty,
         open_stdin: args.interactive,
+        groups: groups(&args.group_add)?,
     })
+}
+
+/// Names or numbers, which the container's own /etc/group knows.
+fn groups(words: &[String]) -> Result<Vec<String>> {
+    match words.iter().find(|word| word.is_empty() || word.contains([':', ','])) {
+        Some(word) => bail!("unable to find group {word}: no matching entries in group file"),
+        None => Ok(words.to_vec()),
+    }
 }
 
 /// The words of `--env-file`, then those of `-e`, which win.

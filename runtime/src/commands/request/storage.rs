@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use anyhow::{Result, bail};
 
 use crate::cli::ContainerArgs;
+use crate::commands::words;
 use crate::container::record::{Bind, Storage};
 use crate::text;
 
@@ -21,6 +22,7 @@ pub fn storage(args: &ContainerArgs) -> Result<Storage> {
     Ok(Storage {
         read_only: args.read_only,
         binds: args.volume.iter().map(|word| bind(word)).collect::<Result<_>>()?,
+        shm_size: args.shm_size.as_deref().map(words::bytes).transpose()?.filter(|size| *size > 0),
         tmpfs: args.tmpfs.iter().map(|word| tmpfs(word)).collect::<Result<_>>()?,
     })
 }

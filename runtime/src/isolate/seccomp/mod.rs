@@ -17,6 +17,7 @@
 
 mod argument;
 mod compile;
+mod docker;
 mod profile;
 mod program;
 mod syscalls;
@@ -24,4 +25,5 @@ mod syscalls;
 mod tests;
 
 pub use compile::{compile, flags};
+pub use docker::{Kernel, kernel, of_docker};
 pub use profile::profile;
