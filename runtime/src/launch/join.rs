@@ -38,25 +38,18 @@ pub fn join(spec: &Spec, init: &OwnedFd, cgroup: &Cgroup, stdio: &Stdio, unified
     setns(init, CloneFlags::CLONE_NEWPID).context("cannot enter the container's pid namespace")?;
     let mut keep: Vec<RawFd> = stdio.descriptors().iter().map(AsRawFd::as_raw_fd).collect();
     keep.extend([theirs.as_fd().as_raw_fd(), init.as_raw_fd()]);
-    let made =
-        process::clone_process(0, cgroup.fd(), || run(&program, init.as_fd(), cgroup, stdio, &theirs, &keep, unified))
-            .context("cannot clone into the container")?;
+    let made = process::clone_process(0, cgroup.fd(), || {
+        run(&program, &theirs, &keep, || enter(init.as_fd(), cgroup, stdio, &theirs, unified))
+    })
+    .context("cannot clone into the container")?;
     process::set_dumpable(true);
     drop(theirs);
     Ok(Launched::new(made, ours))
 }
 
-fn run(
-    program: &Program,
-    init: BorrowedFd<'_>,
-    cgroup: &Cgroup,
-    stdio: &Stdio,
-    pipe: &Pipe,
-    keep: &[RawFd],
-    unified: bool,
-) -> Infallible {
+fn run(program: &Program, pipe: &Pipe, keep: &[RawFd], enter: impl FnOnce() -> Result<()>) -> Infallible {
     fds::keep_only(keep);
-    let failure = match enter(init, cgroup, stdio, pipe, unified) {
+    let failure = match enter() {
         Ok(()) => program.execute(),
         Err(error) => Failure::own(&error),
     };
