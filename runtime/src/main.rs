@@ -35,6 +35,9 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|name| name == monitor::spawn::NAME) {
         return exit(monitor::main(&arguments));
     }
+    if arguments.first().is_some_and(|name| name == launch::init::NAME) {
+        return exit(launch::init::main(&arguments));
+    }
     let cli = match cli::Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return exit(usage::explain(&error, &arguments)),

@@ -82,6 +82,9 @@ pub struct ContainerArgs {
     /// Give it every capability and every device
     #[arg(long)]
     pub privileged: bool,
+    /// Run an init as process 1 that passes signals on and reaps orphans
+    #[arg(long)]
+    pub init: bool,
     /// Give it a device of the host: /dev/x[:/dev/y][:rwm]
     #[arg(long, value_name = "DEVICE")]
     pub device: Vec<OsString>,

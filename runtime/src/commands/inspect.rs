@@ -108,6 +108,7 @@ fn host_config(record: &Record) -> Value {
         "NetworkMode": record.network.mode.text(),
         "PortBindings": port_map(&record.network.publish),
         "AutoRemove": record.auto_remove,
+        "Init": record.init,
         "CapBounding": record.privileges.capabilities,
         "Dns": record.network.dns,
         "DnsOptions": record.network.dns_options,

@@ -30,6 +30,9 @@ pub struct Record {
     pub image: ImageName,
     /// `--rm`: the container vanishes when it has ended.
     pub auto_remove: bool,
+    /// `--init`: process 1 is Pontoon's own init, and the program its child.
+    #[serde(default)]
+    pub init: bool,
     /// The program and how it is run.
     pub process: Process,
     /// UTS host name.

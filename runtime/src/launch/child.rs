@@ -27,7 +27,7 @@ pub fn run(spec: &Spec, cgroup: &Cgroup, program: &Program, stdio: &Stdio, pipe:
     keep.push(pipe.as_fd().as_raw_fd());
     fds::keep_only(&keep);
     let failure = match prepare(spec, cgroup, stdio, pipe) {
-        Ok(()) => program.execute(),
+        Ok(()) => program.execute(pipe),
         Err(error) => Failure::own(&error),
     };
     pipe.send_failure(&failure);

@@ -50,7 +50,7 @@ pub fn join(spec: &Spec, init: &OwnedFd, cgroup: &Cgroup, stdio: &Stdio, unified
 fn run(program: &Program, pipe: &Pipe, keep: &[RawFd], enter: impl FnOnce() -> Result<()>) -> Infallible {
     fds::keep_only(keep);
     let failure = match enter() {
-        Ok(()) => program.execute(),
+        Ok(()) => program.execute(pipe),
         Err(error) => Failure::own(&error),
     };
     pipe.send_failure(&failure);

@@ -12,10 +12,12 @@
 //! traffic, restart nor network: it gives back a process and the pipe to it, and that is all.
 
 pub mod child;
+pub mod init;
 pub mod join;
 pub mod parent;
 pub mod pipe;
 pub mod program;
+mod search;
 
 pub use parent::{Launched, launch};
 pub use pipe::Failure;

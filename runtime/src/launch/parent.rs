@@ -37,7 +37,7 @@ pub struct Launched {
 pub fn launch(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio) -> Result<Launched> {
     let program = Program::prepare(spec)?;
     let (ours, theirs) = Pipe::pair()?;
-    let keep: Vec<_> = stdio.descriptors().iter().map(AsRawFd::as_raw_fd).collect();
+    let keep: Vec<_> = stdio.descriptors().iter().map(AsRawFd::as_raw_fd).chain(program.descriptor()).collect();
     let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
     let made =
         process::clone_process(namespaces, cgroup.fd(), || child::run(spec, cgroup, &program, stdio, &theirs, &keep))

@@ -67,6 +67,11 @@ impl Pipe {
         Ok((Pipe { socket: ours }, Pipe { socket: theirs }))
     }
 
+    /// The child's end, after an exec that kept it open.
+    pub fn of_child(socket: OwnedFd) -> Pipe {
+        Pipe { socket }
+    }
+
     /// Parent: waits for the child's next word.
     ///
     /// # Errors

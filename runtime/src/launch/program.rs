@@ -14,23 +14,22 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{Gid, Uid, fchown};
 use oci_spec::runtime::{LinuxCapabilities, Process, Spec};
 
-use super::pipe::Failure;
+use super::pipe::{Failure, Pipe};
+use super::{init, search};
 use crate::isolate::account::{self, Account};
 use crate::isolate::{capabilities, limits, seccomp};
 use crate::sys;
 use crate::sys::seccomp::Instruction;
 use crate::text;
-
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program with everything that can be prepared before the clone.
 #[derive(Debug)]
@@ -41,6 +40,8 @@ pub struct Program {
     capabilities: capabilities::Prepared,
     rlimits: limits::Rlimits,
     filter: Option<(Vec<Instruction>, u64)>,
+    /// This binary, if the program gets it as its init.
+    init: Option<OwnedFd>,
 }
 
 impl Program {
@@ -64,16 +65,23 @@ impl Program {
             environment: process.env().iter().flatten().map(|word| text::decode(word)).collect(),
             capabilities: capabilities::Prepared::new(process.capabilities().as_ref().unwrap_or(&none))?,
             rlimits: limits::Rlimits::new(process.rlimits().as_deref().unwrap_or_default())?,
+            init: init::asked_for(spec).then(init::binary).transpose()?,
             filter: profile
                 .map(|profile| anyhow::Ok((seccomp::compile(profile)?, seccomp::flags(profile)?)))
                 .transpose()?,
         })
     }
 
-    /// Becomes the program. Returns only when that failed.
-    pub fn execute(&self) -> Failure {
+    /// The descriptor that it needs open, if any.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.init.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Becomes the program, or an init that has it as its child and the pipe to say how that went. Returns only when
+    /// that failed.
+    pub fn execute(&self, pipe: &Pipe) -> Failure {
         match self.confine() {
-            Ok(account) => self.exec(&account),
+            Ok(account) => self.exec(&account, pipe),
             Err(error) => Failure::own(&error),
         }
     }
@@ -123,28 +131,13 @@ impl Program {
         Ok(())
     }
 
-    fn exec(&self, account: &Account) -> Failure {
+    fn exec(&self, account: &Account, pipe: &Pipe) -> Failure {
         let environment = self.environment(account);
         sys::fds::close_on_exec();
         sys::process::reset_signals();
-        let name = self.arguments[0].to_bytes().to_vec();
-        let quoted = format!("exec: \"{}\": ", String::from_utf8_lossy(&name));
-        if name.contains(&b'/') {
-            let error = sys::process::exec_path(&self.arguments[0], &self.arguments, &environment);
-            return failure(&quoted, &error);
-        }
-        let mut worst = None;
-        for directory in self.path().as_bytes().split(|byte| *byte == b':') {
-            let Some(candidate) = join(directory, &name) else { continue };
-            let error = sys::process::exec_path(&candidate, &self.arguments, &environment);
-            match error.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::ENOENT | Errno::ENOTDIR) if !exists(&candidate) => {}
-                _ => worst = worst.or(Some(error)),
-            }
-        }
-        match worst {
-            Some(error) => failure(&quoted, &error),
-            None => Failure { code: 127, sentence: format!("{quoted}executable file not found in $PATH") },
+        match &self.init {
+            Some(binary) => init::become_it(binary.as_fd(), pipe.as_fd(), &self.arguments, &environment),
+            None => search::exec(&self.arguments, &environment),
         }
     }
 
@@ -155,10 +148,6 @@ impl Program {
             environment.extend(CString::new(format!("HOME={}", account.home)));
         }
         environment
-    }
-
-    fn path(&self) -> &OsStr {
-        self.variable("PATH").unwrap_or(OsStr::new(DEFAULT_PATH))
     }
 
     fn variable(&self, name: &str) -> Option<&OsStr> {
@@ -174,28 +163,9 @@ fn own_streams(account: &Account) {
     if account.uid == 0 {
         return;
     }
-    for stream in [&io::stdin() as &dyn std::os::fd::AsFd, &io::stdout(), &io::stderr()] {
+    for stream in [&io::stdin() as &dyn AsFd, &io::stdout(), &io::stderr()] {
         if nix::sys::stat::fstat(stream.as_fd()).is_ok_and(|stat| stat.st_rdev != libc::makedev(1, 3)) {
             let _ = fchown(stream.as_fd(), Some(Uid::from_raw(account.uid)), None::<Gid>);
         }
     }
-}
-
-fn failure(quoted: &str, error: &io::Error) -> Failure {
-    let code = match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ENOENT | Errno::ENOTDIR) => 127,
-        _ => 126,
-    };
-    let said = error.raw_os_error().map_or_else(|| error.to_string(), |n| Errno::from_raw(n).desc().to_lowercase());
-    Failure { code, sentence: format!("{quoted}{said}") }
-}
-
-fn exists(path: &CString) -> bool {
-    nix::sys::stat::stat(path.as_c_str()).is_ok()
-}
-
-fn join(directory: &[u8], name: &[u8]) -> Option<CString> {
-    let directory = if directory.is_empty() { b"." } else { directory };
-    let path = PathBuf::from(OsStr::from_bytes(directory)).join(OsStr::from_bytes(name));
-    CString::new(path.into_os_string().into_vec()).ok()
 }

@@ -59,6 +59,9 @@ pub struct Added {
     pub access: String,
 }
 
+/// The annotation by which the program gets Pontoon's own init as its parent, as `true` or `false`.
+pub const INIT: &str = "pontoon.init";
+
 const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
@@ -89,6 +92,7 @@ pub fn spec(record: &Record, facts: &Facts) -> Result<Spec> {
         .mounts(mounts::mounts(record, facts)?)
         .process(process(record, &record.process, &capabilities)?)
         .linux(linux(record, facts, &capabilities)?)
+        .annotations(HashMap::from([(INIT.to_owned(), record.init.to_string())]))
         .build()?)
 }
 

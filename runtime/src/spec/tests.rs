@@ -12,6 +12,7 @@ fn record() -> Record {
         created: "2026-11-22T12:00:00Z".into(),
         image: ImageName { id: "sha256:00".into(), reference: "busybox".into() },
         auto_remove: false,
+        init: false,
         process: record::Process {
             args: vec!["httpd".into(), "-f".into()],
             entrypoint: 1,

@@ -68,6 +68,39 @@ pub fn fork(child: impl FnOnce() -> Infallible) -> io::Result<Child> {
     clone_process(0, None, child)
 }
 
+/// fork(2) as the oldest programs do it: a seccomp filter that refuses clone3(2) lets it pass. There is no pidfd, so
+/// the number is good only for a parent that has not reaped it.
+///
+/// # Errors
+/// EAGAIN or ENOMEM at a limit.
+pub fn fork_plainly(child: impl FnOnce() -> Infallible) -> io::Result<Pid> {
+    // SAFETY: the caller is single-threaded (the rule of this module), so the child may do whatever the parent may.
+    let pid = check(unsafe { libc::fork() }.into())?;
+    if pid == 0 {
+        // It does not come back: its type has no values.
+        child();
+    }
+    Ok(Pid::from_raw(pid as i32))
+}
+
+/// waitpid(2) for any child that has ended: its number, and its exit code, 128+n for signal n. `None`: all others run.
+pub fn reap_any() -> Option<(Pid, i32)> {
+    let mut status: libc::c_int = 0;
+    // SAFETY: the kernel writes one int.
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) }.into()).ok()?;
+    let code = if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) };
+    (pid > 0).then(|| (Pid::from_raw(pid as i32), code))
+}
+
+/// kill(2) with any number, the real-time signals among them.
+///
+/// # Errors
+/// ESRCH when there is no such process, EINVAL for a number that is no signal.
+pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::kill(pid.as_raw(), signal) }.into()).map(drop)
+}
+
 /// _exit(2): ends this process at once, running no destructor of the copied heap.
 pub fn exit(code: i32) -> ! {
     // SAFETY: _exit takes no pointers and does not return.

@@ -4,6 +4,7 @@
 //!   harness     the private host itself             typed, recipe, tour   what the documents promise, word by word
 //!   lifecycle   create … rm, ps, inspect            terminals, streams    people and pipes
 //!   verbs       wait, pause, rename, top
+//!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
 //!   exit_codes, bad_input, corners                  crash, faults, many    what must not go wrong
@@ -18,6 +19,7 @@ mod flags;
 mod given;
 mod harness;
 mod images;
+mod init;
 mod lifecycle;
 mod many;
 mod names;

@@ -63,6 +63,7 @@ pub fn record(host: &Host, args: &ContainerArgs, image: &Image, name: String) ->
         created: jiff::Timestamp::now().to_string(),
         image: ImageName { id: image.id.to_string(), reference: image_word(&args.image_and_command)?.to_owned() },
         auto_remove: args.rm,
+        init: args.init,
         process: process::process(args, &config)?,
         hostname,
         storage: storage::storage(args)?,
