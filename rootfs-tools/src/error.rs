@@ -77,6 +77,14 @@ pub enum Error {
     /// An archive that is damaged, hostile or of another format.
     #[error("cannot unpack the archive: {0}")]
     Archive(String),
+    /// A layer of the store that cannot be written into an archive.
+    #[error("cannot save the layer {diff_id}: {why}")]
+    Layer {
+        /// Its digest.
+        diff_id: String,
+        /// Why not.
+        why: String,
+    },
     /// A recipe that cannot be followed.
     #[error("cannot build from recipe {path}: {why}")]
     Recipe {

@@ -24,8 +24,12 @@ pub struct Image {
     pub names: Vec<String>,
     /// The image's configuration (OCI image spec, config.md).
     pub config: ImageConfiguration,
-    /// Unpacked layers, topmost first; absolute if the store's directory is. Short on purpose: see `store/`.
+    /// The same, byte for byte: JSON whose SHA-256 is the id. It may have members that `config` does not know.
+    pub text: String,
+    /// Unpacked layers, topmost first, each once; absolute if the store's directory is. Short on purpose: see `store/`.
     pub layers: Vec<PathBuf>,
+    /// Bytes in the regular files of each layer, the bottom one first: as the config counts them.
+    pub layer_sizes: Vec<u64>,
     /// When it was made, from the config; 1970 if the config does not say.
     pub created: Timestamp,
     /// Bytes in the regular files of all its layers.

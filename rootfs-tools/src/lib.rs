@@ -6,6 +6,7 @@
 //!   image       what the store hands out: id, names, config, layer directories
 //!   store/      the directory on disk: find, list, publish, remove, sweep
 //!   layer/      a tar stream -> a directory: pipeline, archive, unpack, whiteout
+//!   image_archive/  one file that carries images: load and save
 //!   recipe/     a small JSON file -> a tar stream -> the same import as any archive
 //!   lock, tree  one OFD lock; the removal of a directory tree of any depth
 //! ```
@@ -17,6 +18,7 @@
 mod digest;
 mod error;
 mod image;
+mod image_archive;
 mod layer;
 mod lock;
 mod recipe;
@@ -27,5 +29,6 @@ mod tree;
 pub use digest::Digest;
 pub use error::Error;
 pub use image::{Image, ImportOptions, Removed};
+pub use image_archive::Loaded;
 pub use reference::Reference;
 pub use store::{Hold, Store};

@@ -58,10 +58,20 @@ impl Reference {
         }
     }
 
+    /// The whole name, registry and tag included: "docker.io/library/busybox:latest".
+    pub(crate) fn full(&self) -> String {
+        format!("{}/{}:{}", self.domain, self.path, self.tag())
+    }
+
+    /// Whether it is a name alone, that may stand for all its tags.
+    pub(crate) fn is_repository(&self) -> bool {
+        self.tag.is_none() && self.digest.is_none()
+    }
+
     /// The file name that stands for this reference in the store: the full form with `/` written as `%`, which no
     /// reference contains. An error if a file name cannot hold it.
     pub(crate) fn key(&self) -> Result<String, Error> {
-        let key = format!("{}/{}:{}", self.domain, self.path, self.tag()).replace('/', "%");
+        let key = self.full().replace('/', "%");
         if key.len() > MAX_NAME {
             return Err(self.to_string().invalid("name and tag together are longer than 255 bytes"));
         }

@@ -18,6 +18,7 @@ use tar::Header;
 use super::limits;
 use super::path::{EntryPath, lossy};
 use super::pax::Pax;
+use super::skeleton::Recorder;
 use super::sparse::{self, Segment};
 use crate::error::Error;
 
@@ -35,14 +36,14 @@ const MINOR: Field = ("device number", 337..345);
 
 /// A point in time as utimensat(2) takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Time {
+pub(crate) struct Time {
     pub(super) seconds: i64,
     pub(super) nanoseconds: u32,
 }
 
 /// What an entry is.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A regular file of `size` bytes; `segments` say where data is if it has holes.
     File {
         size: u64,
@@ -64,9 +65,9 @@ pub(super) enum Kind {
 }
 
 /// One entry, with everything but its data.
-pub(super) struct Entry {
-    pub(super) path: EntryPath,
-    pub(super) kind: Kind,
+pub(crate) struct Entry {
+    pub(crate) path: EntryPath,
+    pub(crate) kind: Kind,
     /// Permission bits with setuid, setgid and sticky: at most 0o7777.
     pub(super) mode: u32,
     pub(super) uid: u32,
@@ -83,8 +84,25 @@ struct Extensions {
     pax: Option<Pax>,
 }
 
+/// What an archive is read from.
+pub(crate) trait Input: BufRead {
+    /// Passes over this many bytes.
+    fn skip(&mut self, mut count: u64) -> io::Result<()> {
+        while count > 0 {
+            let shown = self.fill_buf()?.len();
+            if shown == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let step = shown.min(usize::try_from(count).unwrap_or(usize::MAX));
+            self.consume(step);
+            count -= step as u64;
+        }
+        Ok(())
+    }
+}
+
 /// Reads entries; the data of the last one lies in [`Archive::data`].
-pub(super) struct Archive<R> {
+pub(crate) struct Archive<R> {
     input: R,
     /// Bytes of the current entry's data that nobody has read yet, and the padding behind them.
     unread: u64,
@@ -92,13 +110,13 @@ pub(super) struct Archive<R> {
     entries: u64,
 }
 
-impl<R: BufRead> Archive<R> {
-    pub(super) fn new(input: R) -> Archive<R> {
+impl<R: Input> Archive<R> {
+    pub(crate) fn new(input: R) -> Archive<R> {
         Archive { input, unread: 0, padding: 0, entries: 0 }
     }
 
     /// The next entry, or None at the end marker.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Error> {
         let mut extensions = Extensions::default();
         loop {
             self.skip_data()?;
@@ -109,27 +127,13 @@ impl<R: BufRead> Archive<R> {
         }
     }
 
-    /// Some of the current entry's data; empty when there is no more.
-    pub(super) fn data(&mut self) -> Result<&[u8], Error> {
-        if self.unread == 0 {
-            return Ok(&[]);
-        }
-        let unread = usize::try_from(self.unread).unwrap_or(usize::MAX);
-        let bytes = self.input.fill_buf().map_err(input_error)?;
-        if bytes.is_empty() {
-            return Err(input_error(ErrorKind::UnexpectedEof.into()));
-        }
-        Ok(&bytes[..bytes.len().min(unread)])
-    }
-
-    /// Takes this many bytes, which [`Archive::data`] has shown.
-    pub(super) fn consume(&mut self, count: usize) {
-        self.input.consume(count);
-        self.unread -= count as u64;
+    /// What it is read from: at the beginning of the current entry's data.
+    pub(crate) fn input(&mut self) -> &mut R {
+        &mut self.input
     }
 
     /// Reads what follows the end marker: it belongs to the digest.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
         let mut trailer = 0;
         loop {
             let count = self.input.fill_buf().map_err(input_error)?.len();
@@ -276,17 +280,45 @@ impl<R: BufRead> Archive<R> {
     }
 
     fn skip_data(&mut self) -> Result<(), Error> {
-        let mut left = std::mem::take(&mut self.unread) + std::mem::take(&mut self.padding);
-        while left > 0 {
-            let count = self.input.fill_buf().map_err(input_error)?.len();
-            if count == 0 {
-                return Err(input_error(ErrorKind::UnexpectedEof.into()));
-            }
-            let step = count.min(usize::try_from(left).unwrap_or(usize::MAX));
-            self.input.consume(step);
-            left -= step as u64;
+        let rest = std::mem::take(&mut self.unread) + std::mem::take(&mut self.padding);
+        self.input.skip(rest).map_err(input_error)
+    }
+}
+
+/// The data of a layer's files, which does not go into its skeleton.
+impl<R: BufRead> Archive<Recorder<R>> {
+    /// Says that the next `length` bytes go to the file at `path`, from `offset` on.
+    pub(super) fn stored(&mut self, path: &[u8], offset: u64, length: u64) {
+        self.input.stored(path, offset, length);
+    }
+
+    /// Says that what was at `path` is now number `number` of the old files.
+    pub(super) fn moved(&mut self, number: u64, path: &[u8]) {
+        self.input.moved(number, path);
+    }
+
+    /// Some of the current entry's data; empty when there is no more.
+    pub(super) fn data(&mut self) -> Result<&[u8], Error> {
+        if self.unread == 0 {
+            return Ok(&[]);
         }
-        Ok(())
+        let unread = usize::try_from(self.unread).unwrap_or(usize::MAX);
+        let bytes = self.input.fill_buf().map_err(input_error)?;
+        if bytes.is_empty() {
+            return Err(input_error(ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(&bytes[..bytes.len().min(unread)])
+    }
+
+    /// Takes this many bytes, which [`Archive::data`] has shown.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.input.consume_stored(count);
+        self.unread -= count as u64;
+    }
+
+    /// The skeleton ends with the stream.
+    pub(super) fn into_recorder(self) -> Recorder<R> {
+        self.input
     }
 }
 
@@ -355,12 +387,12 @@ fn field<T: Default>(header: &Header, (name, at): Field, parsed: io::Result<T>) 
     }
 }
 
-pub(super) fn refuse<T>(why: &str) -> Result<T, Error> {
+pub(crate) fn refuse<T>(why: &str) -> Result<T, Error> {
     Err(Error::Archive(why.into()))
 }
 
 /// A failure of the input: damage is said of the archive, anything else is the kernel's.
-pub(super) fn input_error(error: io::Error) -> Error {
+pub(crate) fn input_error(error: io::Error) -> Error {
     match error.kind() {
         ErrorKind::UnexpectedEof => Error::Archive("it ends in the middle: the file is truncated".into()),
         ErrorKind::InvalidData | ErrorKind::InvalidInput => Error::Archive(format!("it is damaged: {error}")),

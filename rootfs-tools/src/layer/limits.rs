@@ -4,6 +4,7 @@
 //!   entries            bounds inodes, and the memory of directory times that wait for the end
 //!   depth, path        a path must be nameable in one system call (PATH_MAX), and walkable by others
 //!   header             long names, pax records and sparse maps are held in memory
+//!   replaced           what an archive replaced of its own is remembered when its stream is made again
 //!   trailer            bytes behind the end marker: they count for the digest, and are else ignored
 //! ```
 //!
@@ -22,3 +23,5 @@ pub(super) const HEADER: u64 = 1 << 20;
 pub(super) const TRAILER: u64 = 16 << 20;
 /// Bytes of an extended attribute's value (XATTR_SIZE_MAX).
 pub(super) const XATTR: usize = 65536;
+/// Full directories and files that an archive may replace by later entries.
+pub(super) const REPLACED: u64 = 100_000;

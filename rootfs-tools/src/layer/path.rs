@@ -21,11 +21,11 @@ use crate::error::Error;
 
 /// A name below the root: components joined by single slashes, none of them "." or "..".
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct EntryPath(Vec<u8>);
+pub(crate) struct EntryPath(Vec<u8>);
 
 impl EntryPath {
     /// Checks and normalises the name of an entry or of a hard link's target.
-    pub(super) fn new(raw: &[u8]) -> Result<EntryPath, Error> {
+    pub(crate) fn new(raw: &[u8]) -> Result<EntryPath, Error> {
         let refuse = |why: &str| Err(Error::Archive(format!("the name {:?} {why}", lossy(raw))));
         if raw.contains(&0) {
             return refuse("holds a NUL byte");
@@ -41,7 +41,7 @@ impl EntryPath {
     }
 
     /// The directory that holds it and its name in there; None for the root itself.
-    pub(super) fn split(&self) -> Option<(EntryPath, &OsStr)> {
+    pub(crate) fn split(&self) -> Option<(EntryPath, &OsStr)> {
         let at = self.0.iter().rposition(|b| *b == b'/');
         let name = &self.0[at.map_or(0, |at| at + 1)..];
         (!name.is_empty()).then(|| (EntryPath(self.0[..at.unwrap_or(0)].to_vec()), OsStr::from_bytes(name)))
@@ -50,6 +50,11 @@ impl EntryPath {
     /// Whether it is the root.
     pub(super) fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The components, joined by single slashes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// As a path for a system call relative to the root: "." for the root itself.
@@ -65,7 +70,7 @@ impl fmt::Display for EntryPath {
 }
 
 /// A name for a message.
-pub(super) fn lossy(raw: &[u8]) -> String {
+pub(crate) fn lossy(raw: &[u8]) -> String {
     let end = raw.len().min(200);
     OsString::from_vec(raw[..end].to_vec()).to_string_lossy().into_owned()
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use super::compression::Compression;
@@ -118,17 +117,16 @@ fn chunk(input: &mut impl Read) -> Message {
 }
 
 fn inflate(mut raw: Stream, tee: Tee) {
-    let head = match raw.fill_buf() {
+    let compression = match raw.fill_buf() {
         Ok(head) => Compression::detect(head),
         Err(error) => return drop(tee.plain.send(Err(error))),
     };
-    match head {
-        Compression::Plain => forward(raw, &tee),
-        Compression::Gzip => decode(MultiGzDecoder::new(raw), &tee),
-        Compression::Foreign(command) => {
-            let text = format!("its compression is not supported: unpack it with `{command}` first");
-            drop(tee.plain.send(Err(io::Error::new(io::ErrorKind::Unsupported, text))));
-        }
+    if compression == Compression::Plain {
+        return forward(raw, &tee);
+    }
+    match compression.decoder(raw) {
+        Ok(decoder) => decode(decoder, &tee),
+        Err(error) => drop(tee.plain.send(Err(error))),
     }
 }
 
@@ -187,10 +185,18 @@ mod tests {
     }
 
     #[test]
-    fn pure_plain_gzip_and_members_give_the_same_bytes_and_digest() {
+    fn pure_plain_gzip_zstd_and_members_give_the_same_bytes_and_digest() {
         let bytes: Vec<u8> = (0..CHUNK * 9 + 77).map(|i| (i * i / 7) as u8).collect();
         let (first, second) = bytes.split_at(bytes.len() / 3);
-        for archive in [bytes.clone(), gzip(&bytes), [gzip(first), gzip(second)].concat()] {
+        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+        let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0skip".to_vec();
+        for archive in [
+            bytes.clone(),
+            gzip(&bytes),
+            [gzip(first), gzip(second)].concat(),
+            zstd(&bytes),
+            [skippable, zstd(first), zstd(second)].concat(),
+        ] {
             let (digest, all) = collect(&archive).unwrap();
             assert_eq!(digest, Digest::of(&bytes));
             assert!(all == bytes);
@@ -206,7 +212,10 @@ mod tests {
         let middle = damaged.len() - 6;
         damaged[middle] ^= 0xff;
         assert!(error(&damaged).contains("damaged"));
-        assert!(error(b"\x28\xb5\x2f\xfd....").contains("zstd -d"));
+        let packed = zstd::encode_all(&*vec![7; 100_000], 1).unwrap();
+        assert!(error(&packed[..packed.len() - 1]).contains("truncated"));
+        // Magic, a frame of one segment of 4 bytes, and a block of the reserved type 3.
+        assert!(error(b"\x28\xb5\x2f\xfd\x20\x04\x27\0\0abcd").contains("damaged"));
         assert!(error(b"\xfd7zXZ\0").contains("xz -d"));
         assert!(error(b"BZh9").contains("bzip2 -d"));
     }

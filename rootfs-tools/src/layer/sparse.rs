@@ -16,14 +16,14 @@ use std::io::BufRead;
 
 use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::archive::{Archive, BLOCK, Kind, fill, refuse};
+use super::archive::{Archive, BLOCK, Input, Kind, fill, refuse};
 use super::limits;
 use super::pax::digits;
 use crate::error::Error;
 
 /// A stretch of data in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     pub(super) offset: u64,
     pub(super) length: u64,
 }
@@ -73,7 +73,7 @@ fn add(entries: &[GnuSparseHeader], segments: &mut Vec<Segment>) -> Result<(), E
 }
 
 /// pax: the map in the records, or announced there and lying at the head of the data.
-pub(super) fn from_pax<R: BufRead>(
+pub(super) fn from_pax<R: Input>(
     records: &[(Vec<u8>, Vec<u8>)],
     archive: &mut Archive<R>,
 ) -> Result<Option<Map>, Error> {
@@ -93,7 +93,7 @@ pub(super) fn from_pax<R: BufRead>(
 }
 
 /// pax 1.0: a count, then offset and length of each, each number on a line of its own; padded to a block.
-fn from_data<R: BufRead>(archive: &mut Archive<R>) -> Result<Vec<Segment>, Error> {
+fn from_data<R: Input>(archive: &mut Archive<R>) -> Result<Vec<Segment>, Error> {
     let mut text = archive.take(BLOCK as u64)?;
     let count = loop {
         let lines = lines(&text);

@@ -11,6 +11,7 @@ mod faithful;
 mod hostile;
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use builder::Tar;
@@ -38,12 +39,43 @@ impl Playground {
     }
 
     fn unpack(&self, tar: Tar) -> Result<super::Layer, crate::Error> {
-        super::unpack(tar.end().as_slice(), &self.fs(""))
+        let stream = tar.end();
+        let skeleton = Skeleton::new();
+        let layer = super::unpack(stream.as_slice(), &self.fs(""), &skeleton.path())?;
+        assert!(self.rebuilt(&skeleton) == stream, "the skeleton gives the same stream");
+        Ok(layer)
+    }
+
+    /// Unpacks a stream that need not be a whole archive.
+    fn unpack_bytes(&self, stream: &[u8]) -> Result<super::Layer, crate::Error> {
+        super::unpack(stream, &self.fs(""), &Skeleton::new().path())
+    }
+
+    /// The stream that a skeleton and the files make.
+    fn rebuilt(&self, skeleton: &Skeleton) -> Vec<u8> {
+        let mut stream = super::skeleton::Rebuild::new(&self.fs(""), &skeleton.path()).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        assert_eq!(stream.size, bytes.len() as u64);
+        bytes
     }
 
     /// Unpacks, and answers the sentence of the error that must come.
     fn refused(&self, tar: Tar) -> String {
         self.unpack(tar).unwrap_err().sentence()
+    }
+}
+
+/// A place for a skeleton, away from the playground.
+struct Skeleton(tempfile::TempDir);
+
+impl Skeleton {
+    fn new() -> Skeleton {
+        Skeleton(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("skeleton")
     }
 }
 

@@ -17,6 +17,7 @@ use std::io::BufRead;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::rc::Rc;
 
 use rustix::fs::{
@@ -25,14 +26,14 @@ use rustix::fs::{
 use rustix::fs::{chmodat, chownat, fchmod, fchown, fsetxattr, fsync, futimens, linkat, lsetxattr, mkdirat, mknodat};
 use rustix::fs::{makedev, openat, openat2, statat, symlinkat, syncfs, utimensat};
 use rustix::io::Errno;
-use rustix::path::Arg;
 
 use super::archive::{Archive, Entry, Kind, Time};
+use super::aside::{Aside, Dir};
 use super::path::{EntryPath, lossy};
+use super::skeleton::Recorder;
 use super::sparse::Segment;
 use super::whiteout::{self, Meaning};
 use crate::error::{Doing, Error};
-use crate::tree;
 
 /// With more files than this one syncfs(2) is cheaper than an fsync(2) for each.
 const FEW_FILES: usize = 64;
@@ -41,9 +42,10 @@ const LARGE: u64 = 1 << 20;
 
 /// Makes a layer below one directory.
 pub(super) struct Unpacker {
-    root: Rc<OwnedFd>,
+    root: Rc<Dir>,
     /// The directory that was used last: neighbours in an archive are neighbours in the tree.
-    recent: Option<(EntryPath, Rc<OwnedFd>)>,
+    recent: Option<(EntryPath, Rc<Dir>)>,
+    aside: Aside,
     times: Vec<(EntryPath, Time)>,
     unsynced: Unsynced,
     bytes: u64,
@@ -56,12 +58,16 @@ enum Unsynced {
 }
 
 impl Unpacker {
-    pub(super) fn new(root: OwnedFd) -> Unpacker {
-        Unpacker { root: Rc::new(root), recent: None, times: Vec::new(), unsynced: Unsynced::Few(Vec::new()), bytes: 0 }
+    /// Unpacks into `root`; what an archive replaces of its own moves into its skeleton.
+    pub(super) fn new(root: OwnedFd, skeleton: &Path) -> Unpacker {
+        let root = Dir::new(root);
+        let aside = Aside::new(&root, skeleton);
+        let unsynced = Unsynced::Few(Vec::new());
+        Unpacker { root: Rc::new(root), recent: None, aside, times: Vec::new(), unsynced, bytes: 0 }
     }
 
     /// Makes what the entry describes, reading its data from the archive.
-    pub(super) fn entry<R: BufRead>(&mut self, entry: &Entry, archive: &mut Archive<R>) -> Result<(), Error> {
+    pub(super) fn entry<R: BufRead>(&mut self, entry: &Entry, archive: &mut Archive<Recorder<R>>) -> Result<(), Error> {
         let Some((parent, name)) = entry.path.split() else { return self.root_entry(entry) };
         let meaning = whiteout::meaning(name)?;
         if meaning == Meaning::Ignored {
@@ -106,42 +112,45 @@ impl Unpacker {
 
     fn place<R: BufRead>(
         &mut self,
-        dir: &OwnedFd,
+        dir: &Dir,
         name: &OsStr,
         entry: &Entry,
-        archive: &mut Archive<R>,
+        archive: &mut Archive<Recorder<R>>,
     ) -> Result<(), Error> {
         match &entry.kind {
             Kind::File { size, segments } => self.file(dir, name, entry, archive, (*size, segments.as_deref())),
-            Kind::Directory => self.directory(dir, name, entry),
+            Kind::Directory => self.directory(dir, name, entry, archive),
             Kind::Symlink { target } => {
-                self.create(dir, name, entry, || symlinkat(OsStr::from_bytes(target), dir, name))?;
+                self.create((dir, name), entry, archive, || symlinkat(OsStr::from_bytes(target), dir, name))?;
                 self.describe_at(dir, name, entry)
             }
-            Kind::Hardlink { target } => self.hardlink(dir, name, entry, target),
-            Kind::Fifo => self.node(dir, name, entry, FileType::Fifo, 0),
+            Kind::Hardlink { target } => self.hardlink((dir, name), entry, archive, target),
+            Kind::Fifo => self.node((dir, name), entry, archive, (FileType::Fifo, 0)),
             Kind::Device { block: true, major, minor } => {
-                self.node(dir, name, entry, FileType::BlockDevice, makedev(*major, *minor))
+                self.node((dir, name), entry, archive, (FileType::BlockDevice, makedev(*major, *minor)))
             }
             Kind::Device { block: false, major, minor } => {
-                self.node(dir, name, entry, FileType::CharacterDevice, makedev(*major, *minor))
+                self.node((dir, name), entry, archive, (FileType::CharacterDevice, makedev(*major, *minor)))
             }
         }
     }
 
     fn file<R: BufRead>(
         &mut self,
-        dir: &OwnedFd,
+        dir: &Dir,
         name: &OsStr,
         entry: &Entry,
-        archive: &mut Archive<R>,
+        archive: &mut Archive<Recorder<R>>,
         (size, segments): (u64, Option<&[Segment]>),
     ) -> Result<(), Error> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file: File = self.create(dir, name, entry, || openat(dir, name, flags, Mode::RUSR | Mode::WUSR))?.into();
+        let file: File =
+            self.create((dir, name), entry, archive, || openat(dir, name, flags, Mode::RUSR | Mode::WUSR))?.into();
         let stored = segments.map_or(size, |segments| segments.iter().map(|segment| segment.length).sum());
         self.check_space(stored, &entry.path)?;
+        let place = self.aside.place(dir, name, &entry.path);
         for segment in segments.unwrap_or(&[Segment { offset: 0, length: size }]) {
+            archive.stored(&place, segment.offset, segment.length);
             write(&file, *segment, archive, &entry.path)?;
         }
         if segments.is_some() {
@@ -154,21 +163,33 @@ impl Unpacker {
         Ok(())
     }
 
-    fn directory(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry) -> Result<(), Error> {
+    fn directory<R: BufRead>(
+        &mut self,
+        dir: &Dir,
+        name: &OsStr,
+        entry: &Entry,
+        archive: &mut Archive<Recorder<R>>,
+    ) -> Result<(), Error> {
         let make = || match mkdirat(dir, name, Mode::RWXU) {
             // Two directories become one; anything else at that name is replaced.
             Err(Errno::EXIST) if is_directory(dir, name)? => Ok(()),
             other => other,
         };
-        self.create(dir, name, entry, make)?;
+        self.create((dir, name), entry, archive, make)?;
         let made = open_below(dir, name).doing(|| format!("open {}", entry.path))?;
         self.describe(&made, entry)?;
         self.times.push((entry.path.clone(), entry.mtime));
-        self.recent = Some((entry.path.clone(), Rc::new(made)));
+        self.recent = Some((entry.path.clone(), Rc::new(Dir::new(made))));
         Ok(())
     }
 
-    fn hardlink(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry, target: &EntryPath) -> Result<(), Error> {
+    fn hardlink<R: BufRead>(
+        &mut self,
+        (dir, name): (&Dir, &OsStr),
+        entry: &Entry,
+        archive: &mut Archive<Recorder<R>>,
+        target: &EntryPath,
+    ) -> Result<(), Error> {
         let missing = || Error::Archive(format!("the hard link {} points to {target}, which is not there", entry.path));
         let (parent, target_name) = target.split().ok_or_else(missing)?;
         let from = self.open(&parent, OFlags::empty()).map_err(|_| missing())?;
@@ -178,29 +199,34 @@ impl Unpacker {
             Err(Errno::EXIST) if is_inode(dir, name, there.st_dev, there.st_ino)? => Ok(()),
             other => other,
         };
-        self.create(dir, name, entry, link)
+        self.create((dir, name), entry, archive, link)
     }
 
     /// `mknod`; the mode is set afterwards, because mknod(2) applies the umask.
-    fn node(&mut self, dir: &OwnedFd, name: &OsStr, entry: &Entry, kind: FileType, device: u64) -> Result<(), Error> {
-        self.create(dir, name, entry, || mknodat(dir, name, kind, Mode::empty(), device))?;
+    fn node<R: BufRead>(
+        &mut self,
+        (dir, name): (&Dir, &OsStr),
+        entry: &Entry,
+        archive: &mut Archive<Recorder<R>>,
+        (kind, device): (FileType, u64),
+    ) -> Result<(), Error> {
+        self.create((dir, name), entry, archive, || mknodat(dir, name, kind, Mode::empty(), device))?;
         self.describe_at(dir, name, entry)
     }
 
     /// Runs a call that makes the entry and nothing else; if something is in the way, removes that and tries again.
-    fn create<T>(
+    fn create<R: BufRead, T>(
         &mut self,
-        dir: &OwnedFd,
-        name: &OsStr,
+        (dir, name): (&Dir, &OsStr),
         entry: &Entry,
+        archive: &mut Archive<Recorder<R>>,
         make: impl Fn() -> rustix::io::Result<T>,
     ) -> Result<T, Error> {
         let made = match make() {
             Err(Errno::EXIST) => {
                 // The directory, or the link that led to it, may be what goes.
                 self.recent = None;
-                let gone = name.into_with_c_str(|name| tree::remove(dir.as_fd(), name));
-                gone.doing(|| format!("replace {}", entry.path))?;
+                self.aside.clear(dir, name, &entry.path, archive)?;
                 make()
             }
             other => other,
@@ -220,7 +246,7 @@ impl Unpacker {
     }
 
     /// Owner, mode, attributes and time of what cannot be opened: links, devices, fifos.
-    fn describe_at(&self, dir: &OwnedFd, name: &OsStr, entry: &Entry) -> Result<(), Error> {
+    fn describe_at(&self, dir: &Dir, name: &OsStr, entry: &Entry) -> Result<(), Error> {
         let doing = || format!("set owner and mode of {}", entry.path);
         let owner = (Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)));
         chownat(dir, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
@@ -230,14 +256,14 @@ impl Unpacker {
         }
         for (attr, value) in &entry.xattrs {
             // lsetxattr follows the magic link to the directory, and not the last component.
-            let path = [format!("/proc/self/fd/{}/", dir.as_raw_fd()).as_bytes(), name.as_bytes()].concat();
+            let path = [format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).as_bytes(), name.as_bytes()].concat();
             attribute(entry, attr, value, |attr| lsetxattr(path.as_slice(), attr, value, XattrFlags::empty()))?;
         }
         utimensat(dir, name, &timestamps(entry.mtime), AtFlags::SYMLINK_NOFOLLOW).doing(doing)
     }
 
     /// The directory of that name, made if it is missing.
-    fn parent(&mut self, path: &EntryPath) -> Result<Rc<OwnedFd>, Error> {
+    fn parent(&mut self, path: &EntryPath) -> Result<Rc<Dir>, Error> {
         if path.is_root() {
             return Ok(Rc::clone(&self.root));
         }
@@ -246,7 +272,7 @@ impl Unpacker {
         {
             return Ok(Rc::clone(dir));
         }
-        let dir = Rc::new(self.ensure_dir(path)?);
+        let dir = Rc::new(Dir::new(self.ensure_dir(path)?));
         self.recent = Some((path.clone(), Rc::clone(&dir)));
         Ok(dir)
     }
@@ -305,7 +331,12 @@ impl Unsynced {
     }
 }
 
-fn write<R: BufRead>(file: &File, at: Segment, archive: &mut Archive<R>, path: &EntryPath) -> Result<(), Error> {
+fn write<R: BufRead>(
+    file: &File,
+    at: Segment,
+    archive: &mut Archive<Recorder<R>>,
+    path: &EntryPath,
+) -> Result<(), Error> {
     let (mut offset, end) = (at.offset, at.offset + at.length);
     while offset < end {
         let data = archive.data()?;
@@ -344,16 +375,16 @@ fn make_implied(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     Ok(made)
 }
 
-fn open_below(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+fn open_below(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn is_directory(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<bool> {
+fn is_directory(dir: &Dir, name: &OsStr) -> rustix::io::Result<bool> {
     let there = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(FileType::from_raw_mode(there.st_mode) == FileType::Directory)
 }
 
-fn is_inode(dir: &OwnedFd, name: &OsStr, device: u64, inode: u64) -> rustix::io::Result<bool> {
+fn is_inode(dir: &Dir, name: &OsStr, device: u64, inode: u64) -> rustix::io::Result<bool> {
     let there = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(there.st_dev == device && there.st_ino == inode)
 }

@@ -6,10 +6,11 @@
 //!   ├─ names/docker.io%library%busybox:latest -> ../images/<hex>
 //!   ├─ images/<hex>                one record: config (its digest is <hex>), size            record
 //!   ├─ layers/<hex>/               the unpacked layer whose diff-id is <hex>, never changed
+//!   ├─ layers/<hex>.skeleton/      what else was in its tar stream, so that it can be saved
 //!   ├─ l/<22 characters> -> ../layers/<hex>      the short way, for mount options
 //!   └─ scratch/                    half-done work, and layers on their way out                scratch
 //!
-//!   import   scratch ─unpack─> lock ─> layer in place ─> record ─> name ─> unlock             publish
+//!   import   scratch ─unpack─> lock ─> layers in place ─> record ─> names ─> unlock           publish
 //!   rmi      lock ─> name ─> record ─> unused layers to scratch ─> unlock ─> delete           remove
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! process may be killed anywhere: what can be seen is whole, and what cannot be reached is swept by the next writer.
 //! A look-up by name takes no lock and reads no directory: a link, a record, done.
 
+mod import;
 mod publish;
 mod record;
 mod remove;
@@ -38,7 +40,12 @@ use crate::image::Image;
 use crate::lock::Lock;
 use crate::reference::Reference;
 
+pub(crate) use publish::{Draft, Published, Unpacked};
+pub(crate) use record::diff_ids;
 pub(crate) use scratch::Scratch;
+
+/// What is added to a layer's name for that of its skeleton.
+const SKELETON: &str = ".skeleton";
 
 /// The images of one host.
 #[derive(Clone, Debug)]
@@ -74,7 +81,7 @@ impl Store {
     pub fn find(&self, reference: &str) -> Result<Image, Error> {
         let hex = reference.strip_prefix("sha256:").unwrap_or(reference);
         if let Some(id) = Digest::from_hex(hex) {
-            return self.load(id)?.ok_or_else(|| Error::NoSuchImage(reference.into()));
+            return self.image(id)?.ok_or_else(|| Error::NoSuchImage(reference.into()));
         }
         let parsed = reference.parse::<Reference>();
         if let Ok(name) = &parsed
@@ -98,7 +105,7 @@ impl Store {
         let mut images = Vec::new();
         for id in self.digests("images")? {
             // Removed since the directory was read: then there is nothing to list.
-            let Some(mut image) = self.load(id)? else { continue };
+            let Some(mut image) = self.image(id)? else { continue };
             image.names = names.remove(&id).unwrap_or_default();
             images.push(image);
         }
@@ -136,7 +143,7 @@ impl Store {
         if name.digest().is_some_and(|digest| digest != id) {
             return Ok(None);
         }
-        let image = self.load(id)?;
+        let image = self.image(id)?;
         Ok(image.map(|image| Image { names: vec![name.to_string()], ..image }))
     }
 
@@ -152,7 +159,7 @@ impl Store {
                 let short = |id: Digest| id.hex()[..12.max(prefix.len())].to_string();
                 Err(Error::AmbiguousId { prefix: prefix.into(), first: short(first), second: short(second) })
             }
-            (Some(id), None) => self.load(id),
+            (Some(id), None) => self.image(id),
             _ => Ok(None),
         }
     }
@@ -171,7 +178,7 @@ impl Store {
     }
 
     /// All names, sorted; foreign files in the directory are left alone.
-    fn names(&self) -> Result<Vec<(Reference, Digest)>, Error> {
+    pub(crate) fn names(&self) -> Result<Vec<(Reference, Digest)>, Error> {
         let mut names = Vec::new();
         for key in self.entries("names")? {
             let Some(name) = key.to_str().and_then(Reference::from_key) else { continue };
@@ -197,8 +204,12 @@ impl Store {
         read().doing(|| format!("read the directory {}", path.display()))
     }
 
-    fn layer(&self, diff_id: &Digest) -> PathBuf {
+    pub(crate) fn layer(&self, diff_id: &Digest) -> PathBuf {
         self.path("layers").join(diff_id.hex())
+    }
+
+    pub(crate) fn skeleton(&self, diff_id: &Digest) -> PathBuf {
+        self.path("layers").join(diff_id.hex() + SKELETON)
     }
 
     fn link(&self, diff_id: &Digest) -> PathBuf {

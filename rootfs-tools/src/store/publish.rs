@@ -1,73 +1,118 @@
-//! Import: an archive becomes an image, visible all at once.
+//! Publication: what lies ready in a scratch becomes an image, visible all at once.
 //!
 //! ```text
-//!   scratch/fs  <── unpack (digest known at its end, everything synced)
+//!   scratch/<layer>/{fs,skeleton}  <── unpack (digest known at its end, everything synced)
 //!   ── write lock ──
-//!   layers/<diff-id>   rename scratch/fs        (or it is there already: then ours is dropped with the scratch)
-//!   l/<short>          rename of a link         fsync layers, l
-//!   images/<id>        rename scratch/record    fsync images
-//!   names/<key>        rename of a link         fsync names; an image that had the name keeps its id
+//!   layers/<diff-id>.skeleton   rename            (or it is there already: then ours is dropped with the scratch)
+//!   layers/<diff-id>            rename            after its skeleton, so whoever sees a layer can save it
+//!   l/<short>                   rename of a link         fsync layers, l
+//!   images/<id>                 rename scratch/record    fsync images
+//!   names/<key>                 rename of a link         fsync names; an image that had the name keeps its id
 //!   ── unlock ──
 //! ```
+//!
+//! Whether a layer is there already is known only under the lock. One that was there when the caller looked may have been
+//! removed since: then nothing is published, and the caller is told which one to unpack.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use oci_spec::image::{Arch, Config, HistoryBuilder, ImageConfiguration, ImageConfigurationBuilder, Os, RootFsBuilder};
-
 use super::record::Record;
 use super::{Scratch, Store};
 use crate::digest::Digest;
 use crate::error::{Doing, Error};
-use crate::image::{Image, ImportOptions};
 use crate::layer::{self, Layer};
 use crate::reference::Reference;
 
-impl Store {
-    /// Makes an image of one layer from an archive of a root file system: tar, plain or gzip.
-    ///
-    /// Nothing is kept of an archive that is damaged, hostile or too large. A name that another image has moves here.
-    pub fn import(
-        &self,
-        archive: impl Read + Send,
-        name: Option<&Reference>,
-        options: ImportOptions,
-    ) -> Result<Image, Error> {
-        // First, so that nobody unpacks for minutes to learn that the name does not fit.
-        let key = name.map(Reference::key).transpose()?;
-        let scratch = self.scratch()?;
-        let fs = scratch.path("fs");
-        make_root(&fs)?;
-        let layer = layer::unpack(archive, &fs)?;
-        let config = encode(&configuration(&layer, &options))?;
-        let id = self.publish(&scratch, &layer, config, key.as_deref())?;
-        let image = self.load(id)?.ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
-        Ok(Image { names: name.iter().map(ToString::to_string).collect(), ..image })
-    }
+/// An image that is to become visible.
+pub(crate) struct Draft {
+    /// Its configuration, byte for byte.
+    pub(crate) config: String,
+    /// Its layers, the bottom one first.
+    pub(crate) layers: Vec<Layer>,
+    /// Its names.
+    pub(crate) names: Vec<Reference>,
+}
 
-    fn publish(&self, scratch: &Scratch, layer: &Layer, config: String, key: Option<&str>) -> Result<Digest, Error> {
-        let id = Digest::of(config.as_bytes());
+/// A layer in a scratch, whole and on the disk.
+pub(crate) struct Unpacked {
+    dir: PathBuf,
+    /// What it came out as.
+    pub(crate) layer: Layer,
+}
+
+/// How a publication ended.
+pub(crate) enum Published {
+    /// The image is there; these names belonged to another image before.
+    Image { id: Digest, displaced: Vec<(Reference, Digest)> },
+    /// Nothing was done: this layer is neither in the store nor at hand.
+    Missing(Digest),
+}
+
+impl Scratch {
+    /// Unpacks a layer into a directory of that name.
+    pub(crate) fn unpack(&self, archive: impl Read + Send, name: &str) -> Result<Unpacked, Error> {
+        let dir = self.path(name);
+        make_dir(&dir, 0o700)?;
+        // As an archive that does not mention its root would have it.
+        make_dir(&dir.join("fs"), 0o755)?;
+        let layer = layer::unpack(archive, &dir.join("fs"), &dir.join("skeleton"))?;
+        Ok(Unpacked { dir, layer })
+    }
+}
+
+impl Store {
+    /// Makes the image visible, with those of `ready` that the store lacks.
+    pub(crate) fn publish(
+        &self,
+        scratch: &Scratch,
+        draft: &Draft,
+        ready: &BTreeMap<Digest, Unpacked>,
+    ) -> Result<Published, Error> {
+        let keys = draft.names.iter().map(Reference::key).collect::<Result<Vec<_>, _>>()?;
+        let id = Digest::of(draft.config.as_bytes());
         let record = scratch.path("record");
-        write_synced(&record, &Record::new(layer.size, config))?;
+        write_synced(&record, &Record::new(draft))?;
         let _lock = self.write_lock()?;
-        self.ensure_layer(&scratch.path("fs"), &layer.diff_id)?;
-        self.ensure_link(scratch, &layer.diff_id)?;
+        let missing = |layer: &&Layer| !ready.contains_key(&layer.diff_id) && !self.has_layer(&layer.diff_id);
+        if let Some(layer) = draft.layers.iter().find(missing) {
+            return Ok(Published::Missing(layer.diff_id));
+        }
+        for layer in &draft.layers {
+            self.ensure_layer(ready.get(&layer.diff_id), &layer.diff_id)?;
+            self.ensure_link(scratch, &layer.diff_id)?;
+        }
         rename(&record, &self.image_path(&id))?;
         sync_dir(&self.path("images"))?;
-        if let Some(key) = key {
-            let target = Path::new("../images").join(id.hex());
-            replace_link(&scratch.path("name"), &target, &self.path("names").join(key))?;
+        let mut displaced = Vec::new();
+        for (name, key) in draft.names.iter().zip(&keys) {
+            displaced.extend(self.point(scratch, key, &id)?.map(|old| (name.clone(), old)));
         }
-        Ok(id)
+        Ok(Published::Image { id, displaced })
     }
 
-    fn ensure_layer(&self, unpacked: &Path, diff_id: &Digest) -> Result<(), Error> {
-        let place = self.layer(diff_id);
-        if fs::symlink_metadata(&place).is_err() {
-            rename(unpacked, &place)?;
+    /// Whether the layer is in the store, with what `save` needs.
+    pub(crate) fn has_layer(&self, diff_id: &Digest) -> bool {
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        is_there(&self.layer(diff_id)) && is_there(&self.skeleton(diff_id))
+    }
+
+    /// Makes a name stand for an image; answers whose it was before. Only under the write lock.
+    pub(super) fn point(&self, scratch: &Scratch, key: &str, id: &Digest) -> Result<Option<Digest>, Error> {
+        let before = self.read_name(key.as_ref()).unwrap_or_default();
+        let target = Path::new("../images").join(id.hex());
+        replace_link(&scratch.path("name"), &target, &self.path("names").join(key))?;
+        Ok(before.filter(|before| before != id))
+    }
+
+    fn ensure_layer(&self, ready: Option<&Unpacked>, diff_id: &Digest) -> Result<(), Error> {
+        let Some(ready) = ready else { return Ok(()) };
+        let places = [(self.skeleton(diff_id), "skeleton"), (self.layer(diff_id), "fs")];
+        for (place, part) in places.iter().filter(|(place, _)| fs::symlink_metadata(place).is_err()) {
+            rename(&ready.dir.join(part), place)?;
             sync_dir(&self.path("layers"))?;
         }
         Ok(())
@@ -85,36 +130,15 @@ impl Store {
     }
 }
 
-/// The root of a layer, as an archive that does not mention it would have it.
-fn make_root(path: &Path) -> Result<(), Error> {
+fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
     let doing = || format!("make the directory {}", path.display());
     DirBuilder::new().mode(0o700).create(path).doing(doing)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).doing(doing)
-}
-
-fn configuration(layer: &Layer, options: &ImportOptions) -> ImageConfiguration {
-    let created = options.created.unwrap_or_else(Timestamp::now).to_string();
-    let comment = options.comment.clone().unwrap_or_else(|| "Imported by pontoon".into());
-    let mut history = HistoryBuilder::default().build().unwrap_or_default();
-    history.set_created(Some(created.clone())).set_comment(Some(comment));
-    let mut rootfs = RootFsBuilder::default().build().unwrap_or_default();
-    rootfs.set_typ("layers".into()).set_diff_ids(vec![layer.diff_id.to_string()]);
-    let mut image = ImageConfigurationBuilder::default().build().unwrap_or_default();
-    image.set_created(Some(created)).set_architecture(Arch::default()).set_os(Os::Linux);
-    image.set_config(Some(Config::clone(&options.config))).set_rootfs(rootfs).set_history(Some(vec![history]));
-    image
-}
-
-/// JSON with sorted keys: the same config is the same bytes, and so the same id.
-fn encode(config: &ImageConfiguration) -> Result<String, Error> {
-    // A Value keeps objects in a BTreeMap; the labels of a config come from a HashMap.
-    let sorted = serde_json::to_value(config).map(|value| value.to_string());
-    sorted.map_err(std::io::Error::from).doing(|| "write the image's configuration".into())
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(doing)
 }
 
 fn write_synced(path: &PathBuf, record: &Record) -> Result<(), Error> {
     let write = || {
-        let mut file = File::create_new(path)?;
+        let mut file = File::create(path)?;
         file.write_all(&serde_json::to_vec(record)?)?;
         file.sync_all()
     };

@@ -1,13 +1,14 @@
 //! The record of an image: one JSON file, named by the digest of the config in it.
 //!
 //! ```text
-//!   images/<hex>   { "version": 1, "size": 2097152, "config": "{\"architecture\":\"amd64\",…}" }
-//!                                                     └ the exact bytes whose sha256 is <hex>
+//!   images/<hex>   { "version": 1, "size": 2097152, "layer_sizes": [2097152], "config": "{\"architecture\":…}" }
+//!                                                                             └ the exact bytes whose sha256 is <hex>
 //! ```
 //!
 //! The config is kept as a string, not as JSON within JSON, because the id is the digest of its bytes and any second
 //! writing could change them. It is checked at every reading: 2 us, and a damaged disk cannot run the wrong thing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
-use super::Store;
+use super::{Draft, Store};
 use crate::digest::Digest;
 use crate::error::{Doing, Error};
 use crate::image::Image;
@@ -29,9 +30,12 @@ const VERSION: u64 = 1;
 pub(super) struct Record {
     version: u64,
     /// Bytes in the regular files of all layers.
-    pub(super) size: u64,
+    size: u64,
+    /// The same of each layer, the bottom one first; records of one layer once had none.
+    #[serde(default)]
+    layer_sizes: Vec<u64>,
     /// OCI image configuration, byte for byte.
-    pub(super) config: String,
+    config: String,
 }
 
 #[derive(Deserialize)]
@@ -40,8 +44,11 @@ struct Version {
 }
 
 impl Record {
-    pub(super) fn new(size: u64, config: String) -> Record {
-        Record { version: VERSION, size, config }
+    pub(super) fn new(draft: &Draft) -> Record {
+        let layer_sizes: Vec<u64> = draft.layers.iter().map(|layer| layer.size).collect();
+        // Of numbers that an archive has chosen.
+        let size = layer_sizes.iter().fold(0u64, |sum, size| sum.saturating_add(*size));
+        Record { version: VERSION, size, layer_sizes, config: draft.config.clone() }
     }
 
     fn decode(path: &Path, bytes: &[u8]) -> Result<Record, Error> {
@@ -54,13 +61,20 @@ impl Record {
 }
 
 /// The layers that a config names, the bottom one first.
-pub(super) fn diff_ids(config: &ImageConfiguration) -> Result<Vec<Digest>, &'static str> {
+pub(crate) fn diff_ids(config: &ImageConfiguration) -> Result<Vec<Digest>, &'static str> {
     config.rootfs().diff_ids().iter().map(|id| id.parse()).collect()
+}
+
+/// Each layer once, where it lies highest: overlayfs refuses a directory that is there twice, and what the higher one has
+/// or hides covers all that the lower one could add.
+fn unique<'a>(layers: impl Iterator<Item = &'a Digest>) -> impl Iterator<Item = &'a Digest> {
+    let mut seen = BTreeSet::new();
+    layers.filter(move |layer| seen.insert(**layer))
 }
 
 impl Store {
     /// Reads the image of this id; None if there is no record of it.
-    pub(super) fn load(&self, id: Digest) -> Result<Option<Image>, Error> {
+    pub(crate) fn image(&self, id: Digest) -> Result<Option<Image>, Error> {
         let path = self.image_path(&id);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -74,9 +88,36 @@ impl Store {
         let config: ImageConfiguration =
             serde_json::from_str(&record.config).map_err(|error| damaged(&path, &error))?;
         let layers = diff_ids(&config).map_err(|why| damaged(&path, &why))?;
-        let layers = layers.iter().rev().map(|layer| self.link(layer)).collect();
+        let layer_sizes = match record.layer_sizes.len() {
+            0 => vec![record.size; layers.len().min(1)],
+            _ => record.layer_sizes,
+        };
+        let layers = unique(layers.iter().rev()).map(|layer| self.link(layer)).collect();
         let created = config.created().as_deref().and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Some(Image { id, names: Vec::new(), config, layers, created, size: record.size }))
+        Ok(Some(Image {
+            id,
+            names: Vec::new(),
+            config,
+            text: record.config,
+            layers,
+            layer_sizes,
+            created,
+            size: record.size,
+        }))
+    }
+}
+
+impl Store {
+    /// The bytes in the files of each layer, as far as records know them.
+    pub(crate) fn layer_sizes(&self) -> Result<BTreeMap<Digest, u64>, Error> {
+        let mut sizes = BTreeMap::new();
+        for id in self.digests("images")? {
+            // A record that cannot be read costs an unpacking, and nothing else.
+            if let Ok(Some(image)) = self.image(id) {
+                sizes.extend(diff_ids(&image.config).unwrap_or_default().into_iter().zip(image.layer_sizes));
+            }
+        }
+        Ok(sizes)
     }
 }
 

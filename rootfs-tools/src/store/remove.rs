@@ -15,12 +15,13 @@
 //! while there is one, no layer is removed.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::publish::sync_dir;
-use super::{Store, record};
+use super::{SKELETON, Store, record};
 use crate::digest::Digest;
 use crate::error::{Doing, Error};
 use crate::image::{Image, Removed};
@@ -89,6 +90,11 @@ impl Store {
         for layer in &unused {
             self.discard(&self.layer(layer))?;
         }
+        // After the layers: a layer without its skeleton could not be saved.
+        let skeleton = |name: &OsString| Digest::from_hex(name.to_str()?.strip_suffix(SKELETON)?);
+        for layer in self.entries("layers")?.iter().filter_map(skeleton).filter(|layer| !layers.contains(layer)) {
+            self.discard(&self.skeleton(&layer))?;
+        }
         Ok(unused)
     }
 
@@ -96,12 +102,12 @@ impl Store {
     fn reachable(&self) -> Result<Option<Reachable>, Error> {
         let mut reachable = Reachable::default();
         for id in self.digests("images")? {
-            let image = match self.load(id) {
+            let image = match self.image(id) {
                 Err(Error::Damaged { .. } | Error::Newer { .. }) => return Ok(None),
                 other => other?,
             };
             let ids = image.map(|image| record::diff_ids(&image.config));
-            // `load` has parsed the same digests, so the second reading cannot fail.
+            // `image` has parsed the same digests, so the second reading cannot fail.
             reachable.layers.extend(ids.and_then(Result::ok).unwrap_or_default());
             reachable.images.insert(id);
         }

@@ -30,6 +30,15 @@ impl Place {
         self.store.import(archive(content).as_slice(), Some(&reference(name)), options()).unwrap()
     }
 
+    /// Layers that are there, each with its skeleton.
+    fn layers(&self) -> Vec<String> {
+        let all = self.entries("layers");
+        let (skeletons, layers): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| name.ends_with(".skeleton"));
+        let bare = |name: &String| name.trim_end_matches(".skeleton").to_owned();
+        assert!(skeletons.iter().map(bare).all(|name| layers.contains(&name)) && skeletons.len() == layers.len());
+        layers
+    }
+
     /// Names of the entries in a part of the store.
     fn entries(&self, part: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path().join("images").join(part)).unwrap();

@@ -173,7 +173,9 @@ fn root_files_with_holes_keep_content_and_holes() {
         let mut tar = Command::new("tar");
         tar.args(["--sparse", "-C"]).arg(source.path()).args(form).args(["-cf", "-", "holes"]);
         let archive = tar.output().unwrap().stdout;
-        super::super::unpack(archive.as_slice(), &play.fs("")).unwrap();
+        let skeleton = super::Skeleton::new();
+        super::super::unpack(archive.as_slice(), &play.fs(""), &skeleton.path()).unwrap();
+        assert!(play.rebuilt(&skeleton) == archive, "{form:?}");
         let same = fs::read(play.fs("holes")).unwrap() == fs::read(source.path().join("holes")).unwrap();
         assert!(same, "{form:?}");
         assert!(fs::metadata(play.fs("holes")).unwrap().blocks() * 512 < 2 << 20, "{form:?}");

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use super::Playground;
 use super::builder::{Head, Tar, head};
-use super::{super::unpack, Playground};
 
 #[test]
 fn pure_links_lead_to_the_layers_own_root() {
@@ -164,11 +164,11 @@ fn pure_every_truncation_is_noticed() {
     let whole = Tar::default().dir("d").file("d/a", &[7; 700]).pax(&[("path", b"d/b")]).file("x", b"1").end();
     let end = whole.len() - 1024;
     for cut in (0..=end).step_by(64).chain([1, 511, 513, end - 1]) {
-        let said = unpack(&whole[..cut], &play.fs("")).unwrap_err().sentence();
+        let said = play.unpack_bytes(&whole[..cut]).unwrap_err().sentence();
         let known = ["truncated", "it is empty", "not a tar archive", "does not follow"];
         assert!(known.iter().any(|known| said.contains(known)), "cut at {cut}: {said}");
     }
-    unpack(whole.as_slice(), &play.fs("")).unwrap();
+    play.unpack_bytes(&whole).unwrap();
 }
 
 #[test]
@@ -178,16 +178,16 @@ fn pure_a_truncated_gzip_says_so_and_a_whole_one_unpacks() {
     encoder.write_all(&Tar::default().file("a", &[1; 5000]).end()).unwrap();
     let packed = encoder.finish().unwrap();
     for cut in [12, packed.len() / 2, packed.len() - 1] {
-        let said = unpack(&packed[..cut], &play.fs("")).unwrap_err().sentence();
+        let said = play.unpack_bytes(&packed[..cut]).unwrap_err().sentence();
         assert!(said.contains("truncated"), "{cut}: {said}");
     }
-    assert_eq!(unpack(packed.as_slice(), &play.fs("")).unwrap().size, 5000);
+    assert_eq!(play.unpack_bytes(&packed).unwrap().size, 5000);
 }
 
 #[test]
 fn pure_what_is_no_tar_says_so() {
     let play = Playground::new();
-    let said = |bytes: &[u8]| unpack(bytes, &play.fs("")).unwrap_err().sentence();
+    let said = |bytes: &[u8]| play.unpack_bytes(bytes).unwrap_err().sentence();
     assert_eq!(said(b""), "cannot unpack the archive: it is empty");
     assert_eq!(said(&[0; 1024]), "cannot unpack the archive: it is empty");
     assert_eq!(said(b"#!/bin/sh\necho hello\n"), "cannot unpack the archive: it is not a tar archive");

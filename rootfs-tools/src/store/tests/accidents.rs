@@ -36,7 +36,7 @@ fn pure_remains_of_the_dead_are_swept_and_work_of_the_living_stays() {
     let mut left = place.entries("scratch");
     left.sort();
     assert_eq!(left, ["alive", "alive.lock"]);
-    assert_eq!((place.entries("layers").len(), place.entries("l").len(), place.entries("names").len()), (2, 2, 2));
+    assert_eq!((place.layers().len(), place.entries("l").len(), place.entries("names").len()), (2, 2, 2));
     assert!(kept.layers[0].join("file").exists());
     drop(alive);
     place.import("newer", "new");
@@ -109,7 +109,7 @@ fn pure_a_crowd_of_writers_leaves_whole_images() {
         assert!(image.layers[0].join("file").exists());
     }
     assert!(place.entries("scratch").is_empty());
-    assert_eq!(place.entries("layers").len(), place.store.list().unwrap().len());
+    assert_eq!(place.layers().len(), place.store.list().unwrap().len());
 }
 
 /// The variable by which a test that runs itself again tells the child where to work.
@@ -162,7 +162,7 @@ fn pure_sigkill_at_any_time_leaves_whole_images() {
     assert!(place.entries("scratch").is_empty());
     let images = place.store.list().unwrap();
     assert!(images.len() > 1, "the child has got as far as images");
-    assert_eq!(place.entries("layers").len(), images.len());
+    assert_eq!(place.layers().len(), images.len());
 }
 
 #[test]

@@ -63,13 +63,13 @@ fn pure_the_same_archive_is_the_same_image_and_one_layer() {
     let one = place.import("same", "a");
     let two = place.import("same", "b:2");
     assert_eq!(one.id, two.id);
-    assert_eq!(place.entries("layers").len(), 1);
+    assert_eq!(place.layers().len(), 1);
     assert_eq!(place.store.names_of(&one.id).unwrap(), ["a:latest", "b:2"]);
     assert_eq!(place.store.list().unwrap()[0].names, ["a:latest", "b:2"]);
     // Without a fixed date, two imports are two images of one layer.
     let dated = place.store.import(archive("same").as_slice(), None, crate::ImportOptions::default()).unwrap();
     assert_ne!(dated.id, one.id);
-    assert_eq!((dated.layers.clone(), place.entries("layers").len()), (one.layers.clone(), 1));
+    assert_eq!((dated.layers.clone(), place.layers().len()), (one.layers.clone(), 1));
     assert_eq!(place.store.list().unwrap()[0].id, dated.id, "newest first");
 }
 
