@@ -17,6 +17,8 @@
 
 mod digest;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod image;
 mod image_archive;
 mod layer;

@@ -44,11 +44,11 @@ pub struct Loaded {
 impl Store {
     /// Loads all images of an archive: a docker-archive or an OCI layout in a tar file, which may be packed with gzip or
     /// zstd. `loaded` is told of each one as soon as it can be used.
-    pub fn load(&self, archive: File, loaded: &mut dyn FnMut(Loaded) -> Result<(), Error>) -> Result<(), Error> {
+    pub fn load(&self, archive: File, loaded: &mut dyn FnMut(Loaded)) -> Result<(), Error> {
         let scratch = self.scratch()?;
         let members = Members::read(seekable(archive, &scratch)?)?;
         for (number, plan) in describe::plans(&members)?.into_iter().enumerate() {
-            loaded(self.load_one(&scratch, &members, number, plan)?)?;
+            loaded(self.load_one(&scratch, &members, number, plan)?);
         }
         Ok(())
     }

@@ -12,11 +12,11 @@
 //! archive.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tar::{Builder, EntryType, Header};
+use tar::{EntryType, Header};
 
 use super::{blob, docker, layout};
 use crate::digest::Digest;
@@ -26,6 +26,10 @@ use crate::layer::skeleton::Rebuild;
 use crate::reference::Reference;
 use crate::store::{Store, diff_ids};
 
+const BLOCK: u64 = 512;
+/// How much is copied at a time.
+const COPY: usize = 256 << 10;
+
 /// Images to save, each with the names under which it was asked for.
 type Wanted = Vec<(Image, Vec<Reference>)>;
 
@@ -33,7 +37,7 @@ impl Store {
     /// Writes images into an archive. A name without a tag means all tags of that name, an id the image without a name.
     pub fn save(&self, words: &[String], output: impl Write) -> Result<(), Error> {
         let wanted = self.wanted(words)?;
-        let mut saving = Saving { archive: Builder::new(output), blobs: BTreeMap::new() };
+        let mut saving = Saving { output, blobs: BTreeMap::new() };
         saving.directory("blobs/").and_then(|()| saving.directory("blobs/sha256/")).doing(writing)?;
         let (mut items, mut manifests) = (Vec::new(), Vec::new());
         for (image, names) in &wanted {
@@ -49,7 +53,7 @@ impl Store {
         saving.document(layout::MEMBER, &index).doing(writing)?;
         saving.document(docker::MEMBER, &Value::Array(items)).doing(writing)?;
         saving.document("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" })).doing(writing)?;
-        saving.archive.into_inner().and_then(|mut output| output.flush()).doing(writing)
+        saving.finish().doing(writing)
     }
 
     /// The images that the words mean, in their order, each once.
@@ -161,20 +165,52 @@ fn writing() -> String {
 
 /// An archive in the making.
 struct Saving<W: Write> {
-    archive: Builder<W>,
+    output: W,
     /// Blobs that have been written, and their sizes.
     blobs: BTreeMap<Digest, u64>,
 }
 
 impl<W: Write> Saving<W> {
     fn directory(&mut self, name: &str) -> io::Result<()> {
-        let mut header = header(EntryType::Directory, 0o755, 0);
-        self.archive.append_data(&mut header, name, io::empty())
+        self.header(EntryType::Directory, name, 0o755, 0)
     }
 
     fn member(&mut self, name: &str, size: u64, data: impl Read) -> io::Result<()> {
-        let mut header = header(EntryType::Regular, 0o644, size);
-        self.archive.append_data(&mut header, name, data)
+        self.header(EntryType::Regular, name, 0o644, size)?;
+        let mut buffer = vec![0; COPY];
+        let (mut data, mut left) = (data.take(size), size);
+        while left > 0 {
+            match data.read(&mut buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.output.write_all(&buffer[..count])?;
+                    left -= count as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let padding = size.next_multiple_of(BLOCK) - size;
+        self.output.write_all(&vec![0; padding as usize])
+    }
+
+    /// A header with nothing of this machine or this moment in it.
+    fn header(&mut self, kind: EntryType, name: &str, mode: u32, size: u64) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        header.set_path(name)?;
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(size);
+        header.set_cksum();
+        self.output.write_all(header.as_bytes())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.output.write_all(&[0; 2 * BLOCK as usize])?;
+        self.output.flush()
     }
 
     fn blob(&mut self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
@@ -188,17 +224,6 @@ impl<W: Write> Saving<W> {
         let text = value.to_string();
         self.member(name, text.len() as u64, text.as_bytes())
     }
-}
-
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(size);
-    header
 }
 
 /// A stream whose digest is summed up as it passes.

@@ -27,7 +27,7 @@ mod unpack;
 mod whiteout;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::File;
 use std::io::{BufRead, Read};

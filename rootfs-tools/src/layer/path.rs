@@ -40,6 +40,11 @@ impl EntryPath {
         Ok(EntryPath(parts.join(&b'/')))
     }
 
+    /// The root itself.
+    pub(crate) fn root() -> EntryPath {
+        EntryPath(Vec::new())
+    }
+
     /// The directory that holds it and its name in there; None for the root itself.
     pub(crate) fn split(&self) -> Option<(EntryPath, &OsStr)> {
         let at = self.0.iter().rposition(|b| *b == b'/');

@@ -6,7 +6,7 @@
 //!   faithful   what an archive says is what the tree has: random trees, and all kinds of entries
 //! ```
 
-mod builder;
+pub(crate) mod builder;
 mod faithful;
 mod hostile;
 

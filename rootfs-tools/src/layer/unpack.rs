@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Of two entries with one name the last wins; only two directories become one. What has to go is removed by name, never
-//! written through. Parents that an archive does not mention are made with mode 0755. A hard link takes no owner and mode
+//! written through. Parents that an archive does not mention are made with mode 0755, as of 1970. A hard link takes no owner and mode
 //! of its own: it is the file that it points to.
 
 use std::ffi::OsStr;
@@ -63,7 +63,9 @@ impl Unpacker {
         let root = Dir::new(root);
         let aside = Aside::new(&root, skeleton);
         let unsynced = Unsynced::Few(Vec::new());
-        Unpacker { root: Rc::new(root), recent: None, aside, times: Vec::new(), unsynced, bytes: 0 }
+        // The root's own time, unless the archive says one.
+        let times = vec![(EntryPath::root(), Time::default())];
+        Unpacker { root: Rc::new(root), recent: None, aside, times, unsynced, bytes: 0 }
     }
 
     /// Makes what the entry describes, reading its data from the archive.
@@ -277,11 +279,13 @@ impl Unpacker {
         Ok(dir)
     }
 
-    fn ensure_dir(&self, path: &EntryPath) -> Result<OwnedFd, Error> {
+    fn ensure_dir(&mut self, path: &EntryPath) -> Result<OwnedFd, Error> {
         match (self.open(path, OFlags::empty()), path.split()) {
             (Err(Errno::NOENT), Some((parent, name))) => {
                 // At most 256 levels down: names are no deeper.
                 let dir = self.ensure_dir(&parent)?;
+                // Not the clock's time: the same bytes give the same directory.
+                self.times.push((path.clone(), Time::default()));
                 make_implied(&dir, name).doing(|| format!("make the directory {path}, which the archive implies"))
             }
             (Err(Errno::NOTDIR), _) => {

@@ -17,7 +17,8 @@ use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, FileType, Mode, XattrFlags, fsetxattr, makedev, mknodat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps, XattrFlags};
+use rustix::fs::{fsetxattr, makedev, mknodat, statat, utimensat};
 use rustix::io::{Errno, Result};
 
 use super::archive::refuse;
@@ -45,13 +46,15 @@ pub(super) fn meaning(name: &OsStr) -> std::result::Result<Meaning<'_>, Error> {
     }
 }
 
-/// `mknod name c 0 0`, unless the layer itself has something there.
+/// `mknod name c 0 0; touch -d @0 name`, unless the layer itself has something there.
 pub(super) fn hide(dir: impl AsFd, name: &OsStr) -> Result<()> {
     match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Ok(()),
-        Err(Errno::NOENT) => mknodat(&dir, name, FileType::CharacterDevice, Mode::empty(), makedev(0, 0)),
-        Err(error) => Err(error),
+        Ok(_) => return Ok(()),
+        Err(Errno::NOENT) => mknodat(&dir, name, FileType::CharacterDevice, Mode::empty(), makedev(0, 0))?,
+        Err(error) => return Err(error),
     }
+    let epoch = Timespec { tv_sec: 0, tv_nsec: 0 };
+    utimensat(dir, name, &Timestamps { last_access: epoch, last_modification: epoch }, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// `setfattr -n trusted.overlay.opaque -v y dir`

@@ -25,7 +25,7 @@ mod remove;
 mod scratch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -94,6 +94,15 @@ impl Store {
         Ok(Published::Image { id, displaced })
     }
 
+    /// Gives an image, found by name or id, another name. An image that had the name keeps its id.
+    pub fn tag(&self, source: &str, name: &Reference) -> Result<(), Error> {
+        let key = name.key()?;
+        let scratch = self.scratch()?;
+        let _lock = self.write_lock()?;
+        let image = self.find(source)?;
+        self.point(&scratch, &key, &image.id).map(drop)
+    }
+
     /// Whether the layer is in the store, with what `save` needs.
     pub(crate) fn has_layer(&self, diff_id: &Digest) -> bool {
         let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();

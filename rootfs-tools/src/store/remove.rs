@@ -1,6 +1,8 @@
 //! Removal of images, and of layers that no image needs any more.
 //!
 //! ```text
+//!   prune       none, or with --all any number; not used: as by name, one after the other
+//!
 //!   asked by    names   used   --force     answer
 //!   name        many    any    any         Untagged: that name
 //!   name        one     no     any         Untagged, Deleted: image, and each layer that was its alone
@@ -56,14 +58,40 @@ impl Store {
         if user.is_some() {
             return Ok(removed);
         }
-        unlink(&self.image_path(&image.id))?;
-        sync_dir(&self.path("images"))?;
-        removed.push(Removed::Deleted(image.id));
+        removed.push(self.forget(&image.id)?);
         removed.extend(self.drop_unused()?.into_iter().map(Removed::Deleted));
         let dead = self.dead()?;
         drop(lock);
         self.delete(&dead);
         Ok(removed)
+    }
+
+    /// Removes the images that have no name, or with `all` every one; those that are used stay. Answers what went, and
+    /// the bytes of the layers among it.
+    pub fn prune(&self, all: bool, used_by: &dyn Fn(&Image) -> Option<String>) -> Result<(Vec<Removed>, u64), Error> {
+        let lock = self.write_lock()?;
+        let sizes = self.layer_sizes()?;
+        let mut removed = Vec::new();
+        for image in self.list()?.iter().filter(|image| all || image.names.is_empty()) {
+            if used_by(image).is_none() {
+                removed.extend(self.untag(&image.names)?);
+                removed.push(self.forget(&image.id)?);
+            }
+        }
+        let layers = self.drop_unused()?;
+        let bytes = layers.iter().filter_map(|layer| sizes.get(layer)).sum();
+        removed.extend(layers.into_iter().map(Removed::Deleted));
+        let dead = self.dead()?;
+        drop(lock);
+        self.delete(&dead);
+        Ok((removed, bytes))
+    }
+
+    /// Removes the record of an image; its layers are another matter.
+    fn forget(&self, id: &Digest) -> Result<Removed, Error> {
+        unlink(&self.image_path(id))?;
+        sync_dir(&self.path("images"))?;
+        Ok(Removed::Deleted(*id))
     }
 
     fn untag(&self, names: &[String]) -> Result<Vec<Removed>, Error> {

@@ -14,24 +14,24 @@ use super::Store;
 use crate::{Image, ImportOptions, Reference};
 
 /// A store in a directory of its own.
-struct Place {
-    dir: tempfile::TempDir,
-    store: Store,
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) store: Store,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("images")).unwrap();
         Place { dir, store }
     }
 
-    fn import(&self, content: &str, name: &str) -> Image {
+    pub(crate) fn import(&self, content: &str, name: &str) -> Image {
         self.store.import(archive(content).as_slice(), Some(&reference(name)), options()).unwrap()
     }
 
     /// Layers that are there, each with its skeleton.
-    fn layers(&self) -> Vec<String> {
+    pub(crate) fn layers(&self) -> Vec<String> {
         let all = self.entries("layers");
         let (skeletons, layers): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| name.ends_with(".skeleton"));
         let bare = |name: &String| name.trim_end_matches(".skeleton").to_owned();
@@ -40,13 +40,13 @@ impl Place {
     }
 
     /// Names of the entries in a part of the store.
-    fn entries(&self, part: &str) -> Vec<String> {
+    pub(crate) fn entries(&self, part: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path().join("images").join(part)).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
-fn reference(name: &str) -> Reference {
+pub(crate) fn reference(name: &str) -> Reference {
     name.parse().unwrap()
 }
 

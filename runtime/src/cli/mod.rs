@@ -3,12 +3,14 @@
 //! ```text
 //! pontoon [GLOBAL] run|create   container: the flags that make a container
 //!                  start|stop|…  here: one verb, one struct, one file in commands/
-//!                  network|image objects: what containers are made of and connected by
+//!                  image         images: what containers are made of
+//!                  network       objects: what they are connected by
 //! ```
 //!
 //! What may hold bytes that are not UTF-8 is an `OsString`.
 
 mod container;
+mod images;
 mod objects;
 
 use std::ffi::OsString;
@@ -17,9 +19,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use container::{ContainerArgs, CreateArgs, RunArgs};
-pub use objects::{
-    BuildArgs, ImageCommand, ImportArgs, ListArgs, NetworkCommand, NetworkCreateArgs, NetworkRmArgs, RmiArgs,
-};
+pub use images::{BuildArgs, HistoryArgs, ImageCommand, ImportArgs, LoadArgs, PruneArgs, RmiArgs, SaveArgs, TagArgs};
+pub use objects::{ListArgs, NetworkCommand, NetworkCreateArgs, NetworkRmArgs};
 
 /// Runs containers and builds the bridges between them: no daemon, networking built in.
 #[derive(Debug, Parser)]
@@ -95,6 +96,14 @@ pub enum Command {
     Images(ListArgs),
     /// Remove images
     Rmi(RmiArgs),
+    /// Load images from an archive
+    Load(LoadArgs),
+    /// Save images to an archive
+    Save(SaveArgs),
+    /// Give an image another name
+    Tag(TagArgs),
+    /// Show how an image was made
+    History(HistoryArgs),
 }
 
 /// `start`

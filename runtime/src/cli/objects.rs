@@ -1,10 +1,8 @@
-//! The words of `network` and `image`.
+//! The words of `network`, and of lists.
 //!
 //! ```text
-//! network create|ls|inspect|rm        image import|build|ls|rm, images, rmi
+//! network create|ls|inspect|rm
 //! ```
-
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -23,20 +21,6 @@ pub enum NetworkCommand {
     /// Remove networks
     #[command(alias = "remove")]
     Rm(NetworkRmArgs),
-}
-
-/// `image …`
-#[derive(Debug, Subcommand)]
-pub enum ImageCommand {
-    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
-    Import(ImportArgs),
-    /// Make an image from a recipe
-    Build(BuildArgs),
-    /// List images
-    #[command(alias = "list")]
-    Ls(ListArgs),
-    /// Remove images
-    Rm(RmiArgs),
 }
 
 /// `network create`
@@ -84,34 +68,4 @@ pub struct NetworkRmArgs {
     /// Names or ids
     #[arg(required = true, value_name = "NETWORK")]
     pub networks: Vec<String>,
-}
-
-/// `image import`
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// The archive; - is standard input
-    pub file: PathBuf,
-    /// Name of the image
-    pub name: Option<String>,
-}
-
-/// `image build`
-#[derive(Debug, Args)]
-pub struct BuildArgs {
-    /// Name of the image (else as the recipe says)
-    #[arg(short, long, value_name = "NAME")]
-    pub tag: Option<String>,
-    /// Directory of the recipe
-    pub directory: PathBuf,
-}
-
-/// `rmi`
-#[derive(Debug, Args)]
-pub struct RmiArgs {
-    /// Also when stopped containers use it; an image that is not there is no error
-    #[arg(short, long)]
-    pub force: bool,
-    /// Names or ids
-    #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<String>,
 }

@@ -80,13 +80,23 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
             NetworkCommand::Rm(args) => network::remove(&host, &args),
         },
         Command::Image(command) => match command {
+            ImageCommand::Load(args) => image::load(&host, &args),
+            ImageCommand::Save(args) => image::save(&host, &args),
             ImageCommand::Import(args) => image::import(&host, &args),
             ImageCommand::Build(args) => image::build(&host, &args),
             ImageCommand::Ls(args) => image::list(&host, &args),
+            ImageCommand::Inspect(args) => image::inspect(&host, &args),
+            ImageCommand::History(args) => image::history(&host, &args),
+            ImageCommand::Tag(args) => image::tag(&host, &args),
             ImageCommand::Rm(args) => image::remove(&host, &args),
+            ImageCommand::Prune(args) => image::prune(&host, &args),
         },
         Command::Images(args) => image::list(&host, &args),
         Command::Rmi(args) => image::remove(&host, &args),
+        Command::Load(args) => image::load(&host, &args),
+        Command::Save(args) => image::save(&host, &args),
+        Command::Tag(args) => image::tag(&host, &args),
+        Command::History(args) => image::history(&host, &args),
     }
 }
 

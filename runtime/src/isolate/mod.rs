@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rootfs ─ what `/` is: overlay or directory, mounts, masks, pivot_root
+//! ├── overlay    the layers of an image and a writable one
 //! ├── inside     paths that cannot leave the root
 //! ├── mounts     Spec.mounts by the new mount API        ├── options  words like `ro,nosuid,size=64m`
 //! ├── devices    /dev                                    └── masks    masked and read-only paths
@@ -21,5 +22,6 @@ pub mod limits;
 pub mod masks;
 pub mod mounts;
 pub mod options;
+pub mod overlay;
 pub mod rootfs;
 pub mod seccomp;

@@ -3,7 +3,7 @@
 //! ```text
 //! mount -t proc -o nosuid …     fsopen ── fsconfig … ── fsmount(attributes) ──┐
 //! mount --rbind /src            open_tree(CLONE) ── mount_setattr ────────────┤── move_mount(onto a descriptor)
-//! mount -t overlay              mount(2), as fsconfig takes no long lists ────┘
+//! mount -t overlay              see overlay ──────────────────────────────────┘
 //! ```
 //!
 //! A mount is made detached and whole, with all its attributes, before it can be seen; then it is moved onto a target
@@ -142,16 +142,6 @@ fn set_propagation(tree: &OwnedFd, options: &Options) -> Result<()> {
 pub fn attach(mount: &OwnedFd, target: &OwnedFd) -> Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount, "", target, "", flags).context("move_mount")
-}
-
-/// `mount -t overlay -o lowerdir=…,upperdir=…,workdir=… overlay PATH`, by mount(2): fsconfig(2) takes 256 bytes a value.
-///
-/// # Errors
-/// What the kernel says; E2BIG-like EINVAL when the list of layers is longer than a page.
-pub fn overlay(mount: &Mount, path: &Path) -> Result<()> {
-    let data = mount.options().iter().flatten().map(String::as_str).collect::<Vec<_>>().join(",");
-    nix::mount::mount(Some("overlay"), path, Some("overlay"), nix::mount::MsFlags::empty(), Some(data.as_str()))
-        .with_context(|| format!("cannot mount the overlay on {} ({data})", path.display()))
 }
 
 /// Writes `value` to the sysctl `name` through procfs, and through nothing else.

@@ -20,7 +20,7 @@ use rustix::mount::MountAttrFlags;
 
 use super::cgroup::Cgroup;
 use super::inside::Root;
-use super::{devices, masks, mounts};
+use super::{devices, masks, mounts, overlay};
 use crate::sys;
 
 /// The two ends of the container's terminal.
@@ -52,9 +52,9 @@ pub fn enter(spec: &Spec, cgroup: &Cgroup) -> Result<Option<Console>> {
 
 /// The first mount: an overlay where the Spec has one for `/`, else the directory itself.
 fn mount_root(spec: &Spec, path: &Path) -> Result<Root> {
-    let overlay = spec.mounts().iter().flatten().find(|entry| entry.destination() == Path::new("/"));
-    match overlay {
-        Some(entry) => mounts::overlay(entry, path)?,
+    let own = spec.mounts().iter().flatten().find(|entry| entry.destination() == Path::new("/"));
+    match own {
+        Some(entry) => overlay::mount(entry, path)?,
         None => mount(Some(path), path, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
             .with_context(|| format!("cannot bind the root directory {}", path.display()))?,
     }

@@ -24,6 +24,8 @@ mod record;
 use std::path::{Path, PathBuf};
 
 pub(crate) use rebuild::Rebuild;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use rebuild::walk;
 pub(super) use record::Recorder;
 
 /// The first bytes of every skeleton.

@@ -6,35 +6,35 @@ use tar::Header;
 
 /// An archive in the making.
 #[derive(Clone, Default)]
-pub(super) struct Tar(pub(super) Vec<u8>);
+pub(crate) struct Tar(pub(crate) Vec<u8>);
 
 /// One header, with the defaults of a plain file of ours.
 #[derive(Clone)]
-pub(super) struct Head {
-    pub(super) kind: u8,
-    pub(super) name: Vec<u8>,
-    pub(super) link: Vec<u8>,
-    pub(super) mode: u32,
-    pub(super) mtime: u64,
-    pub(super) size: Option<u64>,
-    pub(super) owner: (u64, u64),
-    pub(super) device: Option<(u32, u32)>,
+pub(crate) struct Head {
+    pub(crate) kind: u8,
+    pub(crate) name: Vec<u8>,
+    pub(crate) link: Vec<u8>,
+    pub(crate) mode: u32,
+    pub(crate) mtime: u64,
+    pub(crate) size: Option<u64>,
+    pub(crate) owner: (u64, u64),
+    pub(crate) device: Option<(u32, u32)>,
 }
 
-pub(super) fn head(kind: u8, name: impl AsRef<[u8]>) -> Head {
+pub(crate) fn head(kind: u8, name: impl AsRef<[u8]>) -> Head {
     let name = name.as_ref().to_vec();
     let mode = if kind == b'5' { 0o755 } else { 0o644 };
     Head { kind, name, link: Vec::new(), mode, mtime: 1_700_000_000, size: None, owner: me(), device: None }
 }
 
 /// Our own ids, so that no test needs root to give files away.
-pub(super) fn me() -> (u64, u64) {
+pub(crate) fn me() -> (u64, u64) {
     let meta = tempfile::tempfile().unwrap().metadata().unwrap();
     (meta.uid().into(), meta.gid().into())
 }
 
 impl Tar {
-    pub(super) fn add(mut self, head: &Head, data: &[u8]) -> Tar {
+    pub(crate) fn add(mut self, head: &Head, data: &[u8]) -> Tar {
         let mut header = Header::new_gnu();
         let fields = header.as_gnu_mut().unwrap();
         fields.name[..head.name.len()].copy_from_slice(&head.name);
@@ -54,37 +54,37 @@ impl Tar {
         self.data(data)
     }
 
-    pub(super) fn data(mut self, data: &[u8]) -> Tar {
+    pub(crate) fn data(mut self, data: &[u8]) -> Tar {
         self.0.extend(data);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
         self
     }
 
-    pub(super) fn file(self, name: impl AsRef<[u8]>, data: &[u8]) -> Tar {
+    pub(crate) fn file(self, name: impl AsRef<[u8]>, data: &[u8]) -> Tar {
         self.add(&head(b'0', name), data)
     }
 
-    pub(super) fn dir(self, name: &str) -> Tar {
+    pub(crate) fn dir(self, name: &str) -> Tar {
         self.add(&head(b'5', name), b"")
     }
 
-    pub(super) fn symlink(self, name: &str, target: impl AsRef<[u8]>) -> Tar {
+    pub(crate) fn symlink(self, name: &str, target: impl AsRef<[u8]>) -> Tar {
         let link = target.as_ref().to_vec();
         self.add(&Head { link, ..head(b'2', name) }, b"")
     }
 
-    pub(super) fn hardlink(self, name: &str, target: &str) -> Tar {
+    pub(crate) fn hardlink(self, name: &str, target: &str) -> Tar {
         self.add(&Head { link: target.into(), ..head(b'1', name) }, b"")
     }
 
     /// A pax header for the entry that comes next.
-    pub(super) fn pax(self, records: &[(&str, &[u8])]) -> Tar {
+    pub(crate) fn pax(self, records: &[(&str, &[u8])]) -> Tar {
         let text: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
         self.add(&head(b'x', "pax"), &text)
     }
 
     /// The archive with its end marker.
-    pub(super) fn end(mut self) -> Vec<u8> {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         self.0.resize(self.0.len() + 1024, 0);
         self.0
     }

@@ -1,18 +1,30 @@
-//! `pontoon image import|build|ls|rm`, `images`, `rmi`.
+//! `pontoon image …`, and its verbs that Docker has without the first word.
 //!
 //! ```text
-//! import FILE | build DIR ──> store ──> id       ls ──> table       rm ──> Untagged, Deleted
+//!   archive.rs   load FILE ──> store ──> FILE save       list.rs      ls, images ──> table
+//!   here         import FILE | build DIR ──> id          inspect.rs   JSON in Docker's shape
+//!                tag, rm ──> Untagged, Deleted           history.rs   one line a step, newest first
+//!                                                        prune.rs     asks, removes what nobody needs
 //! ```
+
+mod archive;
+mod history;
+mod inspect;
+mod list;
+mod prune;
+
+pub use archive::{load, save};
+pub use history::history;
+pub use inspect::inspect;
+pub use list::list;
+pub use prune::prune;
 
 use std::fs::File;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rootfs_tools::{Image, ImportOptions, Reference, Store};
-use serde_json::{Value, json};
 
-use super::table::{Table, ago, size};
-use super::template;
-use crate::cli::{BuildArgs, ImportArgs, ListArgs, RmiArgs};
+use crate::cli::{BuildArgs, ImportArgs, RmiArgs, TagArgs};
 use crate::container::Containers;
 use crate::host::Host;
 
@@ -48,53 +60,17 @@ pub fn build(host: &Host, args: &BuildArgs) -> Result<i32> {
     Ok(0)
 }
 
-/// Lists images, newest first, one line a name.
+/// Gives an image another name; an image that had it keeps its id.
 ///
 /// # Errors
-/// A record that cannot be read.
-pub fn list(host: &Host, args: &ListArgs) -> Result<i32> {
-    let mut images = store(host)?.list()?;
-    images.sort_by_key(|image| std::cmp::Reverse(image.created));
-    let rows: Vec<Value> = images.iter().flat_map(|image| rows(image, args.no_trunc)).collect();
-    let cell = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    if args.quiet {
-        let mut ids: Vec<String> = rows.iter().map(|row| cell(row, "ID")).collect();
-        ids.dedup();
-        for id in ids {
-            super::say(format_args!("{id}"))?;
-        }
-        return Ok(0);
+/// No such image, or a name that is none.
+pub fn tag(host: &Host, args: &TagArgs) -> Result<i32> {
+    let target: Reference = args.target.parse()?;
+    if target.digest().is_some() {
+        bail!("refusing to create a tag with a digest reference");
     }
-    if let Some(format) = &args.format {
-        super::print(format_args!("{}", template::lines(format, &rows)?))?;
-        return Ok(0);
-    }
-    let mut table = Table::default();
-    table.row(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"].map(String::from).to_vec());
-    for row in &rows {
-        table.row(["Repository", "Tag", "ID", "CreatedSince", "Size"].iter().map(|key| cell(row, key)).collect());
-    }
-    super::print(format_args!("{table}"))?;
+    store(host)?.tag(&args.source, &target)?;
     Ok(0)
-}
-
-fn rows(image: &Image, whole: bool) -> Vec<Value> {
-    let id = image.id.to_string();
-    let short = id.strip_prefix("sha256:").unwrap_or(&id)[..12].to_owned();
-    let names = if image.names.is_empty() { vec!["<none>:<none>".to_owned()] } else { image.names.clone() };
-    let seconds = jiff::Timestamp::now().as_second() - image.created.as_second();
-    let row = |name: &String| {
-        let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "<none>"));
-        json!({
-            "Repository": repository,
-            "Tag": tag,
-            "ID": if whole { &id } else { &short },
-            "CreatedSince": format!("{} ago", ago(seconds)),
-            "CreatedAt": image.created.to_string(),
-            "Size": size(image.size),
-        })
-    };
-    names.iter().map(row).collect()
 }
 
 /// Removes images and prints what went.

@@ -1,0 +1,4 @@
+//! Drives `rootfs_tools::fuzz::tar`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rootfs_tools::fuzz::tar(bytes));
