@@ -7,6 +7,7 @@
 //!                        ├─ Terminal                         terminal.rs  one command on a real pty
 //!                        ├─ Snapshot ── before == after      snapshot.rs  the leak check
 //!                        └─ Line ── Point                   fault.rs     SIGKILL and errors at system calls
+//!   image: archives of images, honest and otherwise          image.rs
 //!   Binary: which `pontoon` is under test                    binary.rs
 //! ```
 //!
@@ -16,6 +17,7 @@
 pub mod binary;
 pub mod fault;
 pub mod host;
+pub mod image;
 pub mod process;
 pub mod snapshot;
 pub mod terminal;

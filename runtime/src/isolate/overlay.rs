@@ -139,7 +139,9 @@ mod tests {
                 std::fs::write(at("a:b/l").join(name).join(name), "").unwrap();
                 std::fs::write(at("a:b/l").join(name).join("highest"), name).unwrap();
             }
-            ["root", "upper", "work"].map(|name| std::fs::create_dir(at(name)).unwrap());
+            for name in ["root", "upper", "work"] {
+                std::fs::create_dir(at(name)).unwrap();
+            }
             let escaped = at("a\\:b/l").to_string_lossy().into_owned();
             let list = names.iter().map(|name| format!("{escaped}/{name}")).collect::<Vec<_>>().join(":");
             let upper = format!("upperdir={}", at("upper").display());

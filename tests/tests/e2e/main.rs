@@ -7,6 +7,7 @@
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
+//!   images, image_archives, hostile_images           where they come from, and what some of them try
 //!   exit_codes, bad_input, corners                  crash, faults, many    what must not go wrong
 //! ```
 
@@ -18,6 +19,8 @@ mod faults;
 mod flags;
 mod given;
 mod harness;
+mod hostile_images;
+mod image_archives;
 mod images;
 mod init;
 mod lifecycle;
