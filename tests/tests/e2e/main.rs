@@ -8,7 +8,7 @@
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
 //!   images, image_archives, hostile_images           where they come from, and what some of them try
-//!   exit_codes, bad_input, corners                  crash, faults, many    what must not go wrong
+//!   exit_codes, bad_input, corners                  crash, faults, starved, many    what must not go wrong
 //! ```
 
 mod bad_input;
@@ -30,6 +30,7 @@ mod networks;
 mod ports;
 mod posture;
 mod recipe;
+mod starved;
 mod streams;
 mod terminals;
 mod tour;

@@ -78,6 +78,26 @@ fn root_many_want_the_same_and_exactly_one_wins() {
 }
 
 #[test]
+fn root_many_make_use_and_remove_one_network() {
+    let host = Host::ready();
+    let lines = ["pontoon network create x", "pontoon run --rm --network x busybox true", "pontoon network rm x"];
+    let sentences = ["already exists", "not found", "has active endpoints"];
+    let mut done = [0; 3];
+    for _ in 0..8 {
+        let started = all(&host, (0..9).map(|n| lines[n % 3].to_owned()));
+        for (n, output) in started.into_iter().map(Running::wait).enumerate() {
+            let told = sentences.iter().any(|sentence| output.err().contains(sentence));
+            assert!(output.code == 0 || (matches!(output.code, 1 | 125) && told), "{output}");
+            done[n % 3] += u32::from(output.code == 0);
+        }
+    }
+    assert!(done.iter().all(|count| *count > 0), "create, run and rm have worked {done:?} times");
+    let last = host.sh("pontoon network rm x");
+    assert!(last.code == 0 || last.err().contains("not found"), "{last}");
+    host.sh("pontoon network create x && pontoon run --rm --network x busybox true && pontoon network rm x").ok();
+}
+
+#[test]
 fn root_many_remove_the_same_container() {
     let host = Host::ready();
     for _ in 0..5 {

@@ -101,14 +101,18 @@ fn root_network_subnets_avoid_each_other_and_the_host() {
 fn root_network_of_a_small_subnet_holds_exactly_five() {
     let host = Host::ready();
     host.sh("pontoon network create --subnet 10.99.0.0/29 small").ok();
-    for n in 1..=5 {
-        sleeper(&host, &format!("c{n}"), "--network small");
+    for round in 0..3 {
+        for n in 1..=5 {
+            sleeper(&host, &format!("c{n}"), "--network small");
+        }
+        host.sh("pontoon run --rm --network small busybox true").refused(125, "10.99.0.0/29");
+        host.sh("pontoon rm -f c3").ok();
+        sleeper(&host, "c6", "--network small");
+        host.sh("pontoon exec c6 ping -c 1 -W 2 c1").ok();
+        host.sh("pontoon rm -f c1 c2 c4 c5 c6").ok();
+        assert_eq!(host.sh("pontoon ps -aq").ok(), "", "round {round}");
     }
-    host.sh("pontoon run --rm --network small busybox true").refused(125, "10.99.0.0/29");
-    host.sh("pontoon rm -f c3").ok();
-    sleeper(&host, "c6", "--network small");
-    host.sh("pontoon exec c6 ping -c 1 -W 2 c1").ok();
-    host.sh("pontoon rm -f c1 c2 c4 c5 c6; pontoon network rm small").ok();
+    host.sh("pontoon network rm small").ok();
 }
 
 #[test]
@@ -123,6 +127,41 @@ fn root_network_survives_a_foreign_hand() {
     host.sh("pontoon run --rm --network my-net busybox ping -c 1 -W 2 two").ok();
     host.sh("pontoon rm -f two; pontoon network rm my-net").ok();
     host.sh("pontoon run --rm busybox true").ok();
+}
+
+#[test]
+fn root_network_goes_with_what_a_foreign_hand_left_of_it() {
+    let host = Host::ready();
+    let damages = [
+        "ip link del $(ip -br link show type veth | cut -d@ -f1 | grep ^one)",
+        "ip link del $bridge",
+        "nft delete table inet pontoon",
+        "nft delete table bridge pontoon",
+        "nft flush ruleset",
+        "nft flush map inet pontoon publish4",
+        "ip addr flush dev $bridge",
+        "ip link set $bridge down",
+        "ip link set $bridge name elsewhere; ip link del elsewhere",
+        "rm -f /run/netns/*",
+    ];
+    for damage in damages {
+        host.sh("pontoon network create my-net").ok();
+        sleeper(&host, "one", "--network my-net -p 8080:80");
+        host.sh(&format!("bridge=$(ip -br link show type bridge | awk '/^br-/ {{print $1}}'); {damage}"));
+        for line in [
+            "pontoon run --rm --network my-net busybox true",
+            "pontoon rm -f one",
+            "pontoon run -d --name one --network my-net -p 8080:80 busybox sleep 1000",
+            "pontoon run --rm --network my-net busybox ping -c 1 -W 2 one",
+            "pontoon rm -f one",
+            "pontoon network rm my-net",
+            "pontoon run --rm -p 8080:80 busybox true",
+        ] {
+            let output = host.sh(line);
+            assert!(output.code == 0 && output.stderr.is_empty(), "after `{damage}`: {output}");
+        }
+        assert_eq!(host.leaks(), Vec::<String>::new(), "after `{damage}`");
+    }
 }
 
 #[test]
