@@ -11,6 +11,7 @@ build      test -e "$(cc -print-file-name=libc.a)"             libc6-dev
 build      busybox_is_static                                   busybox-static
 build      command -v ip                                       iproute2
 test       command -v nft                                      nftables
+test       test -e /usr/include/seccomp.h                      libseccomp-dev
 test       command -v ip                                       iproute2
 test       command -v setsid                                   util-linux
 test       command -v ping                                     iputils-ping

@@ -64,9 +64,18 @@ const fn act(code: u16, k: u32) -> Step {
 /// The caller keeps `conditions` to one an argument, so six at most, and every jump is far below 256.
 pub fn rule(conditions: &[LinuxSeccompArg], action: u32) -> Result<Vec<Instruction>> {
     let blocks = conditions.iter().map(condition).collect::<Result<Vec<_>>>()?;
+    Ok(returning(&blocks, action))
+}
+
+/// `if (first argument & mask) == code, return action`.
+pub fn code(mask: u64, code: u64, action: u32) -> Vec<Instruction> {
+    returning(&[equal(ARGUMENTS, mask, code)], action)
+}
+
+fn returning(blocks: &[Vec<Step>], action: u32) -> Vec<Instruction> {
     let end = blocks.iter().map(Vec::len).sum::<usize>() + 1;
     let mut program = Vec::with_capacity(end);
-    for block in &blocks {
+    for block in blocks {
         let pass = program.len() + block.len();
         for step in block {
             let here = program.len() + 1;
@@ -79,7 +88,7 @@ pub fn rule(conditions: &[LinuxSeccompArg], action: u32) -> Result<Vec<Instructi
         }
     }
     program.push(plain(RETURN, action));
-    Ok(program)
+    program
 }
 
 fn condition(argument: &LinuxSeccompArg) -> Result<Vec<Step>> {

@@ -20,7 +20,8 @@ use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSyscall,
 };
 
-use super::argument::{AT_LEAST, EQUAL, LOAD, plain, rule};
+use super::argument::{AT_LEAST, EQUAL, LOAD, code, plain, rule};
+use super::multiplexed::{DOORS, Door};
 use super::program::{Label, Program};
 use super::syscalls::{Abi, Numbers};
 use crate::sys::seccomp::{self, Instruction};
@@ -45,6 +46,11 @@ pub fn compile(profile: &LinuxSeccomp) -> Result<Vec<Instruction>> {
             "seccomp: Pontoon has no system call table for this processor; run with --security-opt seccomp=unconfined"
         );
     };
+    compile_on(native, profile)
+}
+
+/// The same for a program of another architecture.
+pub fn compile_on(native: Abi, profile: &LinuxSeccomp) -> Result<Vec<Instruction>> {
     let default = verdict(profile.default_action(), profile.default_errno_ret())?;
     let rules = rules(profile.syscalls().as_deref().unwrap_or_default(), default)?;
     let mut program = Program::default();
@@ -95,6 +101,7 @@ pub fn verdict(action: Action, errno: Option<u32>) -> Result<u32> {
 
 /// One OCI rule with its action as the kernel's number, and its conditions as alternatives of which one must hold.
 struct Rule<'a> {
+    source: &'a LinuxSyscall,
     names: Vec<Numbers>,
     action: u32,
     alternatives: Vec<&'a [LinuxSeccompArg]>,
@@ -107,7 +114,7 @@ fn rules(syscalls: &[LinuxSyscall], default: u32) -> Result<Vec<Rule<'_>>> {
         if action != default {
             let conditions = syscall.args().as_deref().unwrap_or_default();
             let names = syscall.names().iter().filter_map(|name| Numbers::of(name)).collect();
-            rules.push(Rule { names, action, alternatives: alternatives(conditions) });
+            rules.push(Rule { source: syscall, names, action, alternatives: alternatives(conditions) });
         }
     }
     Ok(rules)
@@ -129,8 +136,17 @@ pub fn alternatives(conditions: &[LinuxSeccompArg]) -> Vec<&[LinuxSeccompArg]> {
 #[derive(Clone, PartialEq)]
 enum Slot {
     Return(u32),
-    /// Indices of the rules whose conditions are tried in order, before the default.
-    Try(Vec<usize>),
+    /// What is tried in order, before the default.
+    Try(Vec<Attempt>),
+}
+
+/// A rule, by its index, at one number.
+#[derive(Clone, Copy, PartialEq)]
+enum Attempt {
+    /// Its own conditions.
+    Conditions(usize),
+    /// The call is one of those that the rule names, by this code in the part of the first argument that the mask says.
+    Code { rule: usize, code: u64, mask: u64 },
 }
 
 fn by_architecture(program: &mut Program, abis: &[Abi], rules: &[Rule<'_>], default: u32) -> Result<Label> {
@@ -179,18 +195,51 @@ fn slots(abi: Abi, rules: &[Rule<'_>], default: u32) -> Vec<Slot> {
             if number >= slots.len() {
                 slots.resize(number + 1, Slot::Return(default));
             }
-            refine(&mut slots[number], index, rule, default);
+            match rule.alternatives.is_empty() {
+                true => settle(&mut slots[number], rule.action, default),
+                false => refine(&mut slots[number], Attempt::Conditions(index), default),
+            }
         }
+    }
+    if abi == Abi::I386 {
+        DOORS.iter().for_each(|door| second_door(&mut slots, door, rules, default));
     }
     slots
 }
 
-fn refine(slot: &mut Slot, index: usize, rule: &Rule<'_>, default: u32) {
+/// What the rules say of calls that come by way of a [`Door`]; one that is open or shut as a whole stays so.
+fn second_door(slots: &mut Vec<Slot>, door: &Door, rules: &[Rule<'_>], default: u32) {
+    let number = door.number as usize;
+    if matches!(slots.get(number), Some(Slot::Return(action)) if *action != default) {
+        return;
+    }
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| counts_at_doors(rule)) {
+        for code in door.codes(rule.source) {
+            if number >= slots.len() {
+                slots.resize(number + 1, Slot::Return(default));
+            }
+            refine(&mut slots[number], Attempt::Code { rule: index, code, mask: door.mask }, default);
+        }
+    }
+}
+
+/// Conditions cannot be checked there: a rule that has some counts only if it refuses.
+fn counts_at_doors(rule: &Rule<'_>) -> bool {
+    rule.alternatives.is_empty() || !is_permissive(rule.action)
+}
+
+/// A rule without conditions beats those with; the first of them stays.
+fn settle(slot: &mut Slot, action: u32, default: u32) {
+    if !matches!(slot, Slot::Return(known) if *known != default) {
+        *slot = Slot::Return(action);
+    }
+}
+
+fn refine(slot: &mut Slot, attempt: Attempt, default: u32) {
     match slot {
         Slot::Return(action) if *action != default => {}
-        _ if rule.alternatives.is_empty() => *slot = Slot::Return(rule.action),
-        Slot::Return(_) => *slot = Slot::Try(vec![index]),
-        Slot::Try(rules) => rules.push(index),
+        Slot::Return(_) => *slot = Slot::Try(vec![attempt]),
+        Slot::Try(attempts) => attempts.push(attempt),
     }
 }
 
@@ -205,14 +254,21 @@ fn tree(program: &mut Program, ranges: &[(u32, Slot)], rules: &[Rule<'_>], defau
 }
 
 fn leaf(program: &mut Program, slot: &Slot, rules: &[Rule<'_>], default: u32) -> Result<Label> {
-    let indices = match slot {
+    let attempts = match slot {
         Slot::Return(action) => return Ok(program.returning(*action)),
-        Slot::Try(indices) => indices,
+        Slot::Try(attempts) => attempts,
     };
     let mut next = program.returning(default);
-    for candidate in indices.iter().rev().map(|index| &rules[*index]) {
-        for conditions in candidate.alternatives.iter().rev() {
-            next = program.before(next, &rule(conditions, candidate.action)?);
+    for attempt in attempts.iter().rev() {
+        match *attempt {
+            Attempt::Code { rule, code: wanted, mask } => {
+                next = program.before(next, &code(mask, wanted, rules[rule].action));
+            }
+            Attempt::Conditions(index) => {
+                for conditions in rules[index].alternatives.iter().rev() {
+                    next = program.before(next, &rule(conditions, rules[index].action)?);
+                }
+            }
         }
     }
     Ok(next)

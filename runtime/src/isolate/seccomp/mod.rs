@@ -18,6 +18,9 @@
 mod argument;
 mod compile;
 mod docker;
+#[cfg(test)]
+mod libseccomp;
+mod multiplexed;
 mod profile;
 mod program;
 mod syscalls;

@@ -63,6 +63,12 @@ impl Numbers {
     }
 }
 
+/// Every name that `abi` has, with its number.
+#[cfg(test)]
+pub fn on(abi: Abi) -> impl Iterator<Item = (&'static str, u32)> {
+    TABLE.iter().filter_map(move |row| Some((row.0, Numbers(row).on(abi)?)))
+}
+
 /// Name, x86_64, i386, aarch64; sorted by name.
 #[rustfmt::skip]
 static TABLE: &[(&str, i16, i16, i16)] = &[
