@@ -16,7 +16,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::libc;
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+use nix::sys::socket::{
+    AddressFamily, Backlog, Shutdown, SockFlag, SockType, UnixAddr, bind, connect, listen, shutdown, socket,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +120,11 @@ impl Connection {
     /// The conversation over `socket`.
     pub fn new(socket: OwnedFd) -> Connection {
         Connection { socket }
+    }
+
+    /// Ends it in both directions, whoever holds the descriptor (shutdown(2)).
+    pub fn hang_up(&self) {
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
     }
 
     /// Calls the monitor whose state directory this is.

@@ -4,6 +4,7 @@
 //! clone ─ (console) ─ ……  ─ go ─> end of file: it runs | failure: code and sentence
 //! ```
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
@@ -82,8 +83,14 @@ impl Launched {
     /// # Errors
     /// The child's [`Failure`](super::Failure), with Docker's exit code.
     pub fn go(&self) -> Result<Option<OwnedFd>> {
-        // A child that has failed already has said why: that is worth more than EPIPE.
+        // A child that has failed already has said why: that is worth more than EPIPE. After any other error it waits for
+        // a word that never comes, and so would we for its.
         let sent = self.pipe.go();
+        if let Err(error) = &sent
+            && error.downcast_ref().is_none_or(|error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe)
+        {
+            return sent.map(|()| None);
+        }
         let mut console = None;
         loop {
             match self.pipe.hear()? {

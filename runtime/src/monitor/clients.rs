@@ -62,10 +62,13 @@ impl Clients {
         }
     }
 
-    /// Answers a client. One that does not read has itself to blame: nothing waits for it.
+    /// Answers a client. One that cannot be told, as it does not read or the kernel has no memory, hears an end of file:
+    /// it must not wait for a word that never comes, and nothing waits for it.
     pub fn reply(&self, client: u64, reply: &Reply) {
-        if let Some((_, connection)) = self.connections.iter().find(|(id, _)| *id == client) {
-            let _ = connection.send(reply, &[]);
+        if let Some((_, connection)) = self.connections.iter().find(|(id, _)| *id == client)
+            && connection.send(reply, &[]).is_err()
+        {
+            connection.hang_up();
         }
     }
 
