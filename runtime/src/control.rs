@@ -157,7 +157,9 @@ impl Connection {
         let (length, descriptors) = match fds::receive(self.socket.as_fd(), &mut buffer) {
             Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return self.receive(),
-            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => return Ok(None),
+            // Said once by the kernel, when the other end closed before it had read all of ours: its last words are
+            // still in the queue, and then the end of file.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => return self.receive(),
             Err(error) => return Err(error).context("cannot receive from the other end"),
         };
         if length == 0 {
@@ -230,6 +232,17 @@ mod tests {
         let (heard, descriptors) = monitor.receive::<Request>()?.context("a message")?;
         assert_eq!(heard, request);
         assert_eq!(descriptors.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_words_of_one_who_did_not_listen_any_more_are_heard() -> Result<()> {
+        let (command, monitor) = pair()?;
+        command.send(&Request::CloseStdin, &[])?;
+        monitor.send(&Reply::Exited { code: 7 }, &[])?;
+        drop(monitor);
+        assert_eq!(command.receive::<Reply>()?.map(|(reply, _)| reply), Some(Reply::Exited { code: 7 }));
+        assert!(command.receive::<Reply>()?.is_none());
         Ok(())
     }
 

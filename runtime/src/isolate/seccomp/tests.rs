@@ -109,7 +109,9 @@ impl<'a> Naive<'a> {
             }
             let doors =
                 DOORS.iter().filter(|door| abi == Abi::I386 && counts(rule, action) && door.codes(rule).count() > 0);
-            doors.for_each(|door| drop(rules.entry(door.number).or_default()));
+            for door in doors {
+                rules.entry(door.number).or_default();
+            }
         }
         Naive { abi, default, all, rules }
     }
