@@ -5,13 +5,15 @@
 //!                     |- Line  ip link add …         what is typed
 //!                     |        a cable with …        the reason, in words
 //!                     `- Line  ip link set …
-//! Plan ── undo ────> Group  newest first             what has to be deleted; the rest dies with its namespace or device
+//! shared ─ ensured ─> the same, but only where it is not there yet
+//! own ──── undo ────> lines, newest first             what has to be deleted; the rest dies with its namespace or device
 //! ```
 //!
 //! The lines are shell and can be run: `$netns` is a name under /run/netns, `$ruleset` a file that holds
 //! [`crate::nft::RULESET`]. Tests run them and compare what the kernel then holds with what netlink made: an explanation
 //! that is executed cannot lie.
 
+mod ensured;
 mod line;
 mod purpose;
 mod undo;
@@ -19,6 +21,7 @@ mod undo;
 use std::fmt;
 
 use crate::plan::{Plan, Step};
+pub use ensured::{created, ensured};
 pub use purpose::Purpose;
 
 /// One line of shell.
@@ -111,6 +114,7 @@ fn in_quotes(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::modes::tests::published;
+    use crate::nft::RULESET;
 
     #[test]
     fn a_plan_is_told_in_groups_with_a_reason_each() {
@@ -126,6 +130,14 @@ mod tests {
         for line in [&plan.shared, &plan.own].iter().flat_map(|steps| groups(steps)).flat_map(|group| group.lines) {
             assert!(!line.reason.is_empty() && !line.reason.ends_with('.'), "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_is_shared_is_made_where_it_is_not_there() {
+        let plan = published();
+        let told = |groups: Vec<Group>| groups.iter().map(Group::to_string).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(told(ensured(&plan.shared)).replace(RULESET, "(the ruleset)\n"));
+        assert_eq!(told(created(&plan.shared)).matches("if !").count(), 1, "a new network's bridge is not there yet");
     }
 
     #[test]
