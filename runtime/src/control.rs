@@ -38,6 +38,11 @@ pub enum Request {
     Hello,
     /// Start the container: the word of the command that made this monitor.
     Start,
+    /// Say what is done to start it, before it is done: `Explained`, once or several times, before `Started`.
+    Explain {
+        /// Nobody waits for its end.
+        detached: bool,
+    },
     /// Take part in its streams. Descriptors: where its output and its errors go, then (with `stdin`) where its input
     /// comes from.
     Attach {
@@ -80,6 +85,11 @@ pub enum Reply {
     Hello {
         /// See [`VERSION`].
         version: u32,
+    },
+    /// A part of the explanation that was asked for.
+    Explained {
+        /// Shell.
+        text: String,
     },
     /// The program runs.
     Started,
@@ -176,6 +186,14 @@ impl Connection {
     /// When the monitor has died meanwhile.
     pub fn ask(&self, request: &Request) -> Result<Reply> {
         self.send(request, &[])?;
+        self.next_reply()
+    }
+
+    /// Waits for one more reply to the last request.
+    ///
+    /// # Errors
+    /// When the monitor has died meanwhile.
+    pub fn next_reply(&self) -> Result<Reply> {
         match self.receive()? {
             Some((reply, _)) => Ok(reply),
             None => bail!("the container's monitor has died"),

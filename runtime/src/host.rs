@@ -35,15 +35,23 @@ pub struct Host {
 }
 
 impl Host {
+    /// The host, as it is: nothing is made.
+    ///
+    /// # Errors
+    /// A sentence when the caller is not root, and so may not even look.
+    pub fn at(root: &Path, state: &Path, cgroup_parent: &str) -> Result<Host> {
+        if !nix::unistd::geteuid().is_root() {
+            bail!("pontoon makes namespaces, mounts and network devices, which needs root: try sudo");
+        }
+        Ok(Host { root: absolute(root)?, state: absolute(state)?, cgroup_parent: cgroup_parent.to_owned() })
+    }
+
     /// Makes the directories where they are missing.
     ///
     /// # Errors
     /// A sentence when the caller is not root or may not write there.
     pub fn open(root: &Path, state: &Path, cgroup_parent: &str) -> Result<Host> {
-        if !nix::unistd::geteuid().is_root() {
-            bail!("pontoon makes namespaces, mounts and network devices, which needs root: try sudo");
-        }
-        let host = Host { root: absolute(root)?, state: absolute(state)?, cgroup_parent: cgroup_parent.to_owned() };
+        let host = Host::at(root, state, cgroup_parent)?;
         for directory in [&host.root, &host.state] {
             ensure_directory(directory)?;
         }

@@ -13,6 +13,7 @@ mod cli;
 mod commands;
 mod container;
 mod control;
+mod explain;
 mod files;
 mod host;
 mod isolate;

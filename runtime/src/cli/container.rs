@@ -147,6 +147,12 @@ pub struct RunArgs {
     /// Run in the background and print the id
     #[arg(short, long)]
     pub detach: bool,
+    /// Say on stderr what is done, as lines of shell, before it is done
+    #[arg(long)]
+    pub explain: bool,
+    /// Only say it, on stdout: nothing is made
+    #[arg(long)]
+    pub dry_run: bool,
     /// Keys that detach the terminal
     #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
     pub detach_keys: String,

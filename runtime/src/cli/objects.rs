@@ -26,6 +26,12 @@ pub enum NetworkCommand {
 /// `network create`
 #[derive(Debug, Args)]
 pub struct NetworkCreateArgs {
+    /// Say on stderr what is done, as lines of shell, before it is done
+    #[arg(long)]
+    pub explain: bool,
+    /// Only say it, on stdout: nothing is made
+    #[arg(long)]
+    pub dry_run: bool,
     /// Driver: bridge
     #[arg(short, long, default_value = "bridge")]
     pub driver: String,
@@ -62,6 +68,12 @@ pub struct ListArgs {
 /// `network rm`
 #[derive(Debug, Args)]
 pub struct NetworkRmArgs {
+    /// Say on stderr what is done, as lines of shell, before it is done
+    #[arg(long)]
+    pub explain: bool,
+    /// Only say it, on stdout: nothing is removed
+    #[arg(long)]
+    pub dry_run: bool,
     /// A network that is not there is no error
     #[arg(short, long)]
     pub force: bool,

@@ -72,7 +72,12 @@ pub fn proxied() -> Vec<Signal> {
 /// # Errors
 /// The [`Failure`] that the monitor reports.
 pub fn start(connection: &Connection) -> Result<()> {
-    match connection.ask(&Request::Start)? {
+    let mut reply = connection.ask(&Request::Start)?;
+    while let Reply::Explained { text } = reply {
+        eprint!("{text}");
+        reply = connection.next_reply()?;
+    }
+    match reply {
         Reply::Started => Ok(()),
         Reply::Failed { code, sentence } => Err(Failure { code, sentence }.into()),
         // It ended before it could be said that it ran: it ran.
@@ -167,6 +172,11 @@ impl Talk {
                 let _ = self.connection.send(&Request::CloseStdin, &[]);
             }
             while let Some(reply) = self.replies.pop_front() {
+                if let Reply::Explained { text } = &reply {
+                    // A raw terminal does not go back to the first column by itself.
+                    eprint!("{}", if manner.tty { text.replace('\n', "\r\n") } else { text.clone() });
+                    continue;
+                }
                 runs |= reply == Reply::Started;
                 if let Some(code) = ended(reply)? {
                     relay.close_input();

@@ -4,7 +4,7 @@
 //! image (found or built) ─ record checked ─ store lock: name, directories, record
 //! ```
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use rootfs_tools::{Image, Store};
 
 use super::cidfile::IdFile;
@@ -87,13 +87,22 @@ pub fn image(store: &Store, word: &str) -> Result<Image> {
         Err(rootfs_tools::Error::NoSuchImage(_)) => word,
         other => return Ok(other?),
     };
-    let shown = if missing.contains([':', '@']) { missing.to_owned() } else { format!("{missing}:latest") };
     if !Store::has_builtin(missing) {
-        bail!("Unable to find image '{shown}' locally: make it with 'pontoon image import FILE {missing}'");
+        return Err(unknown_image(missing));
     }
-    eprintln!("Unable to find image '{shown}' locally: building it from the built-in recipe");
+    eprintln!("Unable to find image '{}' locally: building it from the built-in recipe", shown(missing));
     match store.build_builtin(missing)? {
         Some(image) => Ok(image),
         None => bail!("there is no built-in recipe for {missing}"),
     }
+}
+
+/// An image's name as Docker's sentences have it.
+pub fn shown(word: &str) -> String {
+    if word.contains([':', '@']) { word.to_owned() } else { format!("{word}:latest") }
+}
+
+/// Docker's sentence for an image that is not there, and how to get one.
+pub fn unknown_image(word: &str) -> anyhow::Error {
+    anyhow!("Unable to find image '{}' locally: make it with 'pontoon image import FILE {word}'", shown(word))
 }

@@ -11,6 +11,7 @@ mod attach;
 mod cidfile;
 mod conversation;
 mod create;
+mod dry_run;
 mod exec;
 mod image;
 mod inspect;
@@ -52,6 +53,9 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         exec::seal()?;
     }
     check_words(&cli.command)?;
+    if dry_run::is_wanted(&cli.command) {
+        return dry_run::dispatch(&Host::at(&cli.root, &cli.state, &cli.cgroup_parent)?, cli.command);
+    }
     let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent)?;
     sweep::sweep(&host)?;
     match cli.command {
@@ -74,7 +78,7 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         Command::Inspect(args) => inspect::inspect(&host, &args),
         Command::Port(args) => port::port(&host, &args),
         Command::Network(command) => match command {
-            NetworkCommand::Create(args) => network::create(&host, args),
+            NetworkCommand::Create(args) => network::create(&host, &args),
             NetworkCommand::Ls(args) => network::list(&host, &args),
             NetworkCommand::Inspect(args) => network_inspect::inspect(&host, &args),
             NetworkCommand::Rm(args) => network::remove(&host, &args),

@@ -10,13 +10,15 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context, Result, bail};
 use netmodes::kernel::Kernel;
-use netmodes::network::{Networks, NewNetwork};
+use netmodes::network::{Network, Networks, NewNetwork};
+use netmodes::plan::Step;
 use serde_json::{Value, json};
 
 use super::table::Table;
 use super::{template, words};
 use crate::cli::{ListArgs, NetworkCreateArgs, NetworkRmArgs};
 use crate::container::Containers;
+use crate::explain;
 use crate::host::Host;
 use crate::monitor::network::networks;
 use crate::sys::{fds, process};
@@ -25,26 +27,39 @@ use crate::sys::{fds, process};
 ///
 /// # Errors
 /// A sentence; nothing is made then.
-pub fn create(host: &Host, args: NetworkCreateArgs) -> Result<i32> {
-    let one = |words: Vec<String>, what: &str| match words.len() {
-        0 | 1 => Ok(words.into_iter().next()),
-        _ => bail!("a bridge network has one {what}"),
-    };
-    let new = NewNetwork {
-        name: args.name,
-        driver: args.driver,
-        subnet: one(args.subnet, "subnet")?,
-        gateway: one(args.gateway, "gateway")?,
-        options: words::pairs(&args.opt)?,
-        labels: words::pairs(&args.label)?,
-    };
+pub fn create(host: &Host, args: &NetworkCreateArgs) -> Result<i32> {
+    let new = wish(args)?;
     let created = jiff::Timestamp::now().to_string();
     let networks = networks(host)?;
     // The default network is drawn up first, so that nobody takes the addresses that it is known by.
     networks.find(netmodes::network::DEFAULT)?;
-    let network = networks.create(&new, created, &mut Kernel::open(None)?)?;
+    let mut tell = |steps: &[Step]| {
+        if args.explain {
+            eprint!("{}", explain::creation(&new.name, steps));
+        }
+    };
+    let network = networks.create_told(&new, created, &mut Kernel::open(None)?, &mut tell)?;
     super::say(format_args!("{}", network.id))?;
     Ok(0)
+}
+
+/// What is asked for.
+///
+/// # Errors
+/// A word that means nothing to a bridge.
+pub fn wish(args: &NetworkCreateArgs) -> Result<NewNetwork> {
+    let one = |words: &[String], what: &str| match words {
+        [] | [_] => Ok(words.first().cloned()),
+        _ => bail!("a bridge network has one {what}"),
+    };
+    Ok(NewNetwork {
+        name: args.name.clone(),
+        driver: args.driver.clone(),
+        subnet: one(&args.subnet, "subnet")?,
+        gateway: one(&args.gateway, "gateway")?,
+        options: words::pairs(&args.opt)?,
+        labels: words::pairs(&args.label)?,
+    })
 }
 
 /// Lists networks by name, with `host` and `none`, which every host has.
@@ -94,14 +109,11 @@ fn row(id: &str, name: &str, driver: &str, whole: bool) -> Value {
 pub fn remove(host: &Host, args: &NetworkRmArgs) -> Result<i32> {
     let networks = networks(host)?;
     let code = super::each(&args.networks, |word| {
-        if matches!(word, "host" | "none") {
-            bail!("{word} is a pre-defined network and cannot be removed");
-        }
-        let network = match networks.find(word) {
-            Err(netmodes::Error::NotFound(_)) if args.force => return Ok(()),
-            other => other?,
-        };
+        let Some(network) = to_remove(&networks, word, args.force)? else { return Ok(()) };
         let name_of = |id: &str| name_of_user(host, id);
+        if args.explain {
+            eprint!("{}", explain::removal(&network.name, &networks.foresee_removal(&network, &name_of)?));
+        }
         let mut kernel = Kernel::open(None)?;
         let removed = networks.remove(&network, &name_of, &mut kernel);
         // Closing the socket would take 10 ms; the exit of the process behind us does it.
@@ -114,8 +126,22 @@ pub fn remove(host: &Host, args: &NetworkRmArgs) -> Result<i32> {
     Ok(code)
 }
 
+/// The network by that word; `None` if it is not there and that is no error.
+///
+/// # Errors
+/// Docker's sentences for one that is not there, or that every host has.
+pub fn to_remove(networks: &Networks, word: &str, force: bool) -> Result<Option<Network>> {
+    if matches!(word, "host" | "none") {
+        bail!("{word} is a pre-defined network and cannot be removed");
+    }
+    match networks.foresee(word) {
+        Err(netmodes::Error::NotFound(_)) if force => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
 /// The name of the container that holds a lease, as long as there is such a container.
-fn name_of_user(host: &Host, id: &str) -> Option<String> {
+pub fn name_of_user(host: &Host, id: &str) -> Option<String> {
     Containers::of(host).load(id).ok().flatten().map(|container| container.record.name)
 }
 

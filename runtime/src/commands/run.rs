@@ -12,6 +12,7 @@ use super::conversation::{self, Manner, Outcome};
 use super::{create, request, rm, words};
 use crate::cli::RunArgs;
 use crate::container::Container;
+use crate::control::Request;
 use crate::host::Host;
 use crate::launch::Failure;
 use crate::lock::Lock;
@@ -33,7 +34,7 @@ pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
     create::note(host, &made, id_file.as_mut())?;
     let Some(life) = life else { bail!("the new container's lock is held by somebody else") };
     let manner = Manner { attached, tty: container.tty, keys, start: true, sig_proxy: args.sig_proxy };
-    start(&made, life, (!args.detach).then_some(&manner)).inspect_err(|error| {
+    start(&made, life, (!args.detach).then_some(&manner), args.explain).inspect_err(|error| {
         // Pontoon's own failure, such as a port in use: what was made for it goes again. A program that is not found
         // or cannot be executed leaves its container to be looked at, as Docker's does.
         if error.downcast_ref::<Failure>().is_none_or(|failure| failure.code == 125) {
@@ -44,8 +45,11 @@ pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
 }
 
 /// Starts it, and stays with it in that manner; without one, prints its id.
-fn start(made: &Container, life: Lock, manner: Option<&Manner>) -> Result<i32> {
+fn start(made: &Container, life: Lock, manner: Option<&Manner>, explain: bool) -> Result<i32> {
     let connection = spawn::spawn(made, life)?;
+    if explain {
+        connection.send(&Request::Explain { detached: manner.is_none() }, &[])?;
+    }
     let Some(manner) = manner else {
         conversation::start(&connection)?;
         super::say(format_args!("{}", made.record.id))?;

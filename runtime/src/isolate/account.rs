@@ -12,8 +12,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use rustix::fs::OFlags;
+
+use super::inside::Root;
 
 /// Numbers and home of the user that a program runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,15 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// Docker's sentences for unknown names and numbers out of range.
 pub fn look_up(words: &str) -> Result<Account> {
     find(words, &read("/etc/passwd"), &read("/etc/group"))
+}
+
+/// As [`look_up`], in the files of an image's layers, topmost first, for a container that is not there yet.
+///
+/// # Errors
+/// As [`look_up`].
+pub fn look_up_in(words: &str, layers: &[PathBuf]) -> Result<Account> {
+    let of = |path: &str| layers.iter().find_map(|layer| open_below(layer, path)).map(text).unwrap_or_default();
+    find(words, &of("/etc/passwd"), &of("/etc/group"))
 }
 
 fn find(words: &str, passwd: &str, group: &str) -> Result<Account> {
@@ -113,11 +126,20 @@ fn fields(line: &str) -> Vec<&str> {
 
 /// A bounded read of a regular file; anything else counts as empty.
 fn read(path: &str) -> String {
+    open_regular(path).map(text).unwrap_or_default()
+}
+
+fn text(file: File) -> String {
     let mut bytes = Vec::new();
-    if let Some(file) = open_regular(path) {
-        let _ = file.take(LARGEST_FILE).read_to_end(&mut bytes);
-    }
+    let _ = file.take(LARGEST_FILE).read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The same with links followed as if the directory were `/`.
+fn open_below(directory: &Path, path: &str) -> Option<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(Root::reopen(directory).ok()?.open(Path::new(path), flags).ok()?);
+    file.metadata().ok()?.is_file().then_some(file)
 }
 
 fn open_regular(path: &str) -> Option<File> {

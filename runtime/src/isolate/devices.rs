@@ -21,7 +21,8 @@ use super::inside::Root;
 use super::mounts;
 use crate::sys;
 
-const LINKS: [(&str, &str); 5] = [
+/// Links in /dev: where each leads, and its name.
+pub const LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd", "fd"),
     ("/proc/self/fd/0", "stdin"),
     ("/proc/self/fd/1", "stdout"),

@@ -69,13 +69,18 @@ impl Files {
         })
     }
 
+    /// The three files, by name.
+    pub fn texts(&self, record: &Record) -> [(&'static str, String); 3] {
+        let hostname = format!("{}\n", record.hostname);
+        [("hosts", self.hosts.clone()), ("hostname", hostname), ("resolv.conf", self.resolv.clone())]
+    }
+
     /// Writes the three files into the container's state directory.
     ///
     /// # Errors
     /// A sentence with the path.
     pub fn write(&self, container: &Container) -> Result<()> {
-        let hostname = format!("{}\n", container.record.hostname);
-        for (name, text) in [("hosts", &self.hosts), ("hostname", &hostname), ("resolv.conf", &self.resolv)] {
+        for (name, text) in self.texts(&container.record) {
             let path = container.state_dir().join(name);
             replace(&path, text.as_bytes(), Durability::UntilReboot)?;
             // Every user of the container reads them.

@@ -15,6 +15,7 @@
 pub mod clients;
 pub mod etc_files;
 pub mod event_loop;
+pub mod foresight;
 pub mod host_devices;
 pub mod life;
 pub mod log;
@@ -29,6 +30,7 @@ pub mod specification;
 pub mod stopping;
 pub mod streams;
 pub mod teardown;
+pub mod telling;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use super::resolver::ResolverSockets;
 use crate::container::record::Mode;
-use crate::container::{Container, Containers, Status};
+use crate::container::{Container, Containers, State, Status};
 use crate::processes;
 
 /// Where a container's processes are on the network.
@@ -90,6 +90,16 @@ fn current() -> Result<OwnedFd> {
 
 /// The namespace of another container: of its init, which is checked to be the one that its state speaks of.
 fn of_container(container: &Container, other: &str) -> Result<OwnedFd> {
+    let (other, state) = running(container, other)?;
+    processes::open_of(Pid::from_raw(state.pid), state.start_time, "ns/net")
+        .with_context(|| format!("cannot open the network namespace of the container {}", other.record.name))
+}
+
+/// The container whose network `container` is to join, which has to run.
+///
+/// # Errors
+/// Docker's sentences for one that is not there or does not run.
+pub fn running(container: &Container, other: &str) -> Result<(Container, State)> {
     let Some(other) = Containers::of(&container.host).lookup(other)? else {
         bail!("joining network namespace of container: No such container: {other}");
     };
@@ -101,6 +111,5 @@ fn of_container(container: &Container, other: &str) -> Result<OwnedFd> {
             state.status.text()
         );
     }
-    processes::open_of(Pid::from_raw(state.pid), state.start_time, "ns/net")
-        .with_context(|| format!("cannot open the network namespace of the container {}", other.record.name))
+    Ok((other, state))
 }

@@ -7,6 +7,7 @@
 //!
 //! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -81,6 +82,11 @@ impl Connection {
         }
     }
 
+    /// What is made for it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     fn lone(kernel: Kernel, plan: Plan) -> Connection {
         Connection { kernel, endpoints: Vec::new(), resolver: None, plan, network: None, _ports: Vec::new() }
     }
@@ -135,16 +141,8 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
     files.write(container)?;
     let (udp, tcp) = opened.resolver.ports().context("cannot tell the name server's ports")?;
     let has_resolver = !network.is_default();
-    let request = Request {
-        container: record.id.clone(),
-        name: record.name.clone(),
-        start: jiff::Timestamp::now().as_nanosecond() as u64,
-        interface: "eth0".into(),
-        address,
-        mappings,
-        resolver: has_resolver.then_some(ResolverPorts { udp, tcp }),
-        netns: netns.link_target()?,
-    };
+    let resolver = has_resolver.then_some(ResolverPorts { udp, tcp });
+    let request = Request { resolver, netns: netns.link_target()?, ..request(record, address, mappings) };
     let facts = Facts::read(&mut kernel, &network)?;
     let plan = modes::bridge::plan(&request, &network, &facts);
     let endpoint = Endpoint { names: names_of(record), ..endpoint(&request, &network, &plan) };
@@ -154,6 +152,20 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
         Resolver::new(opened.resolver, config, alive(&container.host))
     });
     Ok(Connection { kernel, endpoints: vec![endpoint], resolver, plan, network: Some(network), _ports: ports })
+}
+
+/// What is asked of the network for this start; neither a name server nor a name for `ip netns` yet.
+pub fn request(record: &Record, address: IpAddr, mappings: Vec<Mapping>) -> Request {
+    Request {
+        container: record.id.clone(),
+        name: record.name.clone(),
+        start: jiff::Timestamp::now().as_nanosecond() as u64,
+        interface: "eth0".into(),
+        address,
+        mappings,
+        resolver: None,
+        netns: None,
+    }
 }
 
 /// The firewall's tables had to be made anew: somebody flushed them (or nothing ever ran). What running containers and
@@ -168,7 +180,10 @@ fn reinstate(host: &Host, kernel: &mut Kernel) -> Result<()> {
 }
 
 /// Binds every host port, before anything is made: one that somebody holds ends the start here.
-fn hold(mappings: &[Mapping]) -> Result<Vec<Held>> {
+///
+/// # Errors
+/// A port that somebody holds.
+pub fn hold(mappings: &[Mapping]) -> Result<Vec<Held>> {
     mappings.iter().map(|mapping| Ok(publish::hold(mapping)?)).collect()
 }
 

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use netmodes::kernel::Kernel;
+use oci_spec::runtime::Spec;
 
 use super::clients::{Clients, Message, STARTER};
 use super::life::Life;
@@ -21,7 +22,7 @@ use super::netns::Netns;
 use super::network::Connection;
 use super::service::Service;
 use super::streams::Streams;
-use super::{event_loop, renaming, specification, teardown};
+use super::{event_loop, renaming, specification, teardown, telling};
 use crate::container::{Container, State, Status};
 use crate::control::{Reply, Request, StopRequest};
 use crate::files;
@@ -91,6 +92,7 @@ impl Run {
     /// Launches init in the namespace that is there; `fresh` when the namespace is still empty.
     fn run_init(&mut self, fresh: bool, early: Vec<Message>) -> Result<()> {
         let spec = specification::of(&self.container)?;
+        self.tell(&spec, &early)?;
         let cgroup = Cgroup::create(&cgroup::detect()?, &self.container.host.cgroup_parent, &self.container.record.id)
             .context("cannot make the container's control group")?;
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
@@ -120,6 +122,20 @@ impl Run {
         self.state.started = Timestamp::now().to_string();
         self.container.write_state(&self.state)?;
         self.container.write_fate(&self.state)
+    }
+
+    /// `--explain`: says what is about to be done.
+    fn tell(&self, spec: &Spec, early: &[Message]) -> Result<()> {
+        let wish = early.iter().find_map(|message| match message.request {
+            Some(Request::Explain { detached }) => Some((message.client, detached)),
+            _ => None,
+        });
+        let (Some((client, detached)), Some((_, connection))) = (wish, &self.network) else { return Ok(()) };
+        let script = telling::script(&self.container, spec, connection.plan(), detached)?;
+        for text in telling::parts(&script.to_string()) {
+            self.clients.reply(client, &Reply::Explained { text });
+        }
+        Ok(())
     }
 
     fn connect_streams(&mut self, ends: Ends, master: Option<OwnedFd>) -> Result<()> {
@@ -213,6 +229,8 @@ impl Run {
                 self.restarting.push(client);
                 self.stop(stop);
             }
+            // Heard before the start, where it has a meaning.
+            Request::Explain { .. } => {}
             Request::Wait => drop(self.waiting.insert(client)),
             Request::Rename => self.rename(client),
             Request::Start => {

@@ -26,26 +26,33 @@ use crate::text;
 /// # Errors
 /// A sentence: the image has gone, or a directory cannot be made.
 pub fn of(container: &Container) -> Result<Spec> {
-    let store = Store::open(&container.host.root.join("images"))?;
-    let image = store.find(&container.record.image.id).context("the container's image has gone")?;
-    let root = container.state_dir().join("rootfs");
-    host::ensure_directory(&root)?;
+    let facts = facts(container)?;
+    host::ensure_directory(&facts.root)?;
     for bind in &container.record.storage.binds {
         ensure_source(Path::new(&text::decode(&bind.source)))?;
     }
+    spec(&container.record, &facts)
+}
+
+/// Reads the facts; nothing is made.
+///
+/// # Errors
+/// A sentence: the image has gone.
+pub fn facts(container: &Container) -> Result<Facts> {
+    let store = Store::open(&container.host.root.join("images"))?;
+    let image = store.find(&container.record.image.id).context("the container's image has gone")?;
     let privileged = container.record.privileges.privileged;
-    let facts = Facts {
+    Ok(Facts {
         layers: image.layers,
         disk: container.disk_dir(),
-        root,
+        root: container.state_dir().join("rootfs"),
         files: files(container)?,
         cgroup_v2: cgroup::detect()?.is_unified(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         devices: if privileged { host_devices::all()? } else { Vec::new() },
         added: added(&container.record)?,
         kernel: seccomp::kernel(),
-    };
-    spec(&container.record, &facts)
+    })
 }
 
 /// A bind's source that is not there becomes a directory, as Docker's `-v` does.

@@ -15,6 +15,7 @@ mod bad_input;
 mod corners;
 mod crash;
 mod exit_codes;
+mod explain;
 mod faults;
 mod flags;
 mod given;

@@ -30,5 +30,6 @@ mod tree;
 mod v1;
 mod v2;
 
-pub use hierarchy::detect;
+pub use hierarchy::{Hierarchy, Tree, detect};
 pub use leaf::{Cgroup, View};
+pub use resources::{Setting, Version, settings};

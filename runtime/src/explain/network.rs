@@ -1,0 +1,70 @@
+//! The network's part, in the words of netmodes.
+//!
+//! ```text
+//! own        ip netns add ─ shared, where it is not there ─ own
+//! joined     the other's name is enough
+//! host       nothing is made
+//! ```
+
+use netmodes::explain::{self, Group, Line, Purpose};
+use netmodes::plan::{Plan, Step};
+
+use super::{Network, Scene, Script};
+
+/// The groups between the directories and the control group.
+pub fn groups(scene: &Scene<'_>) -> Vec<Group> {
+    match &scene.network {
+        Network::Host => vec![Group::new(
+            "No network namespace: it has the host's devices, addresses and ports, and nothing is made for it.",
+        )],
+        Network::Joined(other) => vec![
+            Group::new(format!(
+                "Its network is that of the container {other}: the same devices, addresses and ports. Nothing is made."
+            ))
+            .with(format!("netns={other}"), "the name by which `ip netns` knows it"),
+        ],
+        Network::Own(plan) => own(&scene.record.name, plan),
+    }
+}
+
+fn own(name: &str, plan: &Plan) -> Vec<Group> {
+    let namespace = Group::new(
+        "A network namespace: devices, addresses, routes, ports and firewall of its own. All of it is empty yet.",
+    )
+    .with(format!("netns={name}"), "so it can be looked at: ip netns exec NAME …")
+    .with(r#"ip netns add "$netns""#, "unshare --net, and a name under /run/netns that keeps it");
+    let mut groups = vec![namespace];
+    groups.extend(explain::ensured(&plan.shared));
+    // `ip netns add` has given the name already.
+    let steps: Vec<Step> = plan.own.iter().filter(|step| Purpose::of(step) != Purpose::Netns).cloned().collect();
+    groups.extend(explain::groups(&steps));
+    groups
+}
+
+/// `network create NAME`
+pub fn creation(name: &str, steps: &[Step]) -> Script {
+    Script {
+        title: format!("What `pontoon network create` does for the network {name}"),
+        groups: explain::created(steps),
+    }
+}
+
+/// `network rm NAME`
+pub fn removal(name: &str, steps: &[Step]) -> Script {
+    let (links, elements): (Vec<Line>, Vec<Line>) =
+        explain::undo(steps).into_iter().partition(|line| line.text.starts_with("ip link"));
+    let group = |why: &str, lines| Group { why: why.into(), lines };
+    Script {
+        title: format!("What `pontoon network rm` does for the network {name}"),
+        groups: vec![
+            group(
+                "The bridge goes first: from here on nothing passes. The kernel takes some 30 ms, for which nobody is kept waiting.",
+                links,
+            ),
+            group(
+                "Then what the firewall says of it, newest first. The tables stay: other networks use them.",
+                elements,
+            ),
+        ],
+    }
+}
