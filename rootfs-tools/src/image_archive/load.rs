@@ -24,6 +24,7 @@ use crate::error::{Doing, Error};
 use crate::layer::Layer;
 use crate::layer::archive::input_error;
 use crate::layer::compression::Compression;
+use crate::layer::room::Room;
 use crate::reference::Reference;
 use crate::store::{Draft, Published, Scratch, Store, Unpacked};
 
@@ -169,11 +170,14 @@ fn spool(archive: impl Read, scratch: &Scratch) -> Result<File, Error> {
     let compression = Compression::detect(input.fill_buf().map_err(input_error)?);
     let mut decoder = compression.decoder(input).map_err(input_error)?;
     let mut copy = File::options().read(true).write(true).create_new(true).open(&path).doing(doing)?;
-    let mut buffer = vec![0; 256 << 10];
+    let (mut buffer, mut room) = (vec![0; 256 << 10], Room::default());
     loop {
         match decoder.read(&mut buffer) {
             Ok(0) => break,
-            Ok(count) => io::Write::write_all(&mut copy, &buffer[..count]).doing(doing)?,
+            Ok(count) => {
+                room.take(&copy, count as u64, || "a copy of the archive".into())?;
+                io::Write::write_all(&mut copy, &buffer[..count]).doing(doing)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(input_error(error)),
         }

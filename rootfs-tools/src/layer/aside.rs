@@ -58,11 +58,12 @@ pub(super) struct Aside {
     root: Vec<u8>,
     old: PathBuf,
     count: u64,
+    names: usize,
 }
 
 impl Aside {
     pub(super) fn new(root: &Dir, skeleton: &Path) -> Aside {
-        Aside { root: root.path().to_vec(), old: skeleton::old(skeleton), count: 0 }
+        Aside { root: root.path().to_vec(), old: skeleton::old(skeleton), count: 0, names: 0 }
     }
 
     /// Where `name` in `dir` lies below the root; the spelling of the archive where the kernel has no path for it.
@@ -89,12 +90,14 @@ impl Aside {
         if self.count == 0 {
             DirBuilder::new().mode(0o700).create(&self.old).doing(doing)?;
         }
+        let place = self.place(dir, name, spelled);
         self.count += 1;
-        if self.count > limits::REPLACED {
-            return refuse("it replaces more than 100,000 of its own files");
+        self.names += place.len() + 64;
+        if self.names > limits::REPLACED {
+            return refuse("the names of what it replaces are longer than 16 MiB together");
         }
         renameat(dir, name, CWD, self.old.join(self.count.to_string())).doing(doing)?;
-        archive.moved(self.count, &self.place(dir, name, spelled));
+        archive.moved(self.count, &place);
         Ok(())
     }
 }

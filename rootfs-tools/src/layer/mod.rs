@@ -21,6 +21,7 @@ mod limits;
 pub(crate) mod path;
 mod pax;
 mod pipeline;
+pub(crate) mod room;
 pub(crate) mod skeleton;
 mod sparse;
 mod unpack;

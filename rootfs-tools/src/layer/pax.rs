@@ -9,6 +9,7 @@
 //! for newlines would lose it, or take part of a value for a record that an enemy hid in it.
 
 use super::archive::Time;
+use super::limits;
 use super::path::lossy;
 use crate::error::Error;
 
@@ -56,18 +57,22 @@ impl Pax {
             b"uid" => self.uid = Some(number(key, value)?),
             b"gid" => self.gid = Some(number(key, value)?),
             b"mtime" => self.mtime = Some(time(value).ok_or_else(|| bad(key, value))?),
-            _ => self.set_prefixed(key, value),
+            _ => self.set_prefixed(key, value)?,
         }
         Ok(())
     }
 
-    fn set_prefixed(&mut self, key: &[u8], value: &[u8]) {
+    fn set_prefixed(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
             self.xattrs.retain(|(known, _)| known != name);
+            if self.xattrs.len() == limits::XATTRS {
+                return Err(Error::Archive("an entry has more than 256 extended attributes".into()));
+            }
             self.xattrs.push((name.to_vec(), value.to_vec()));
         } else if let Some(name) = key.strip_prefix(b"GNU.sparse.") {
             self.sparse.push((name.to_vec(), value.to_vec()));
         }
+        Ok(())
     }
 }
 

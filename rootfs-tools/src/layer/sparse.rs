@@ -95,20 +95,25 @@ pub(super) fn from_pax<R: Input>(
 /// pax 1.0: a count, then offset and length of each, each number on a line of its own; padded to a block.
 fn from_data<R: Input>(archive: &mut Archive<R>) -> Result<Vec<Segment>, Error> {
     let mut text = archive.take(BLOCK as u64)?;
-    let count = loop {
-        let lines = lines(&text);
-        // The count itself, and then two numbers for each segment.
-        let count = lines.first().map(|line| digits(line).ok_or_else(bad)).transpose()?;
-        match count {
-            Some(count) if count > limits::HEADER => return Err(bad()),
-            Some(count) if lines.len() as u64 > 2 * count => break count,
-            _ if text.len() as u64 > limits::HEADER => return Err(bad()),
-            _ => text.extend(archive.take(BLOCK as u64)?),
+    let end = text.iter().position(|byte| *byte == b'\n').ok_or_else(bad)?;
+    let count = digits(&text[..end]).filter(|count| *count <= limits::HEADER).ok_or_else(bad)?;
+    // The count itself, and then two numbers for each segment. Newlines are counted once each: an enemy's map is long.
+    let mut newlines = count_newlines(&text);
+    while newlines < 2 * count + 1 {
+        if text.len() as u64 > limits::HEADER {
+            return Err(bad());
         }
-    };
+        let more = archive.take(BLOCK as u64)?;
+        newlines += count_newlines(&more);
+        text.extend(more);
+    }
     let lines = lines(&text);
     let numbers = lines.iter().skip(1).take(2 * count as usize).map(|line| digits(line));
     pairs(&numbers.collect::<Option<Vec<u64>>>().ok_or_else(bad)?)
+}
+
+fn count_newlines(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// Lines that end in a newline; the padding behind the last is none.

@@ -7,7 +7,7 @@
 //! ```
 
 pub(crate) mod builder;
-mod faithful;
+pub(crate) mod faithful;
 mod hostile;
 
 use std::fs;

@@ -27,9 +27,11 @@ use rustix::fs::{chmodat, chownat, fchmod, fchown, fsetxattr, fsync, futimens, l
 use rustix::fs::{makedev, openat, openat2, statat, symlinkat, syncfs, utimensat};
 use rustix::io::Errno;
 
-use super::archive::{Archive, Entry, Kind, Time};
+use super::archive::{Archive, Entry, Kind, Time, refuse};
 use super::aside::{Aside, Dir};
+use super::limits;
 use super::path::{EntryPath, lossy};
+use super::room::Room;
 use super::skeleton::Recorder;
 use super::sparse::Segment;
 use super::whiteout::{self, Meaning};
@@ -37,8 +39,6 @@ use crate::error::{Doing, Error};
 
 /// With more files than this one syncfs(2) is cheaper than an fsync(2) for each.
 const FEW_FILES: usize = 64;
-/// Files from this size on are checked against the free space before they are written.
-const LARGE: u64 = 1 << 20;
 
 /// Makes a layer below one directory.
 pub(super) struct Unpacker {
@@ -46,8 +46,9 @@ pub(super) struct Unpacker {
     /// The directory that was used last: neighbours in an archive are neighbours in the tree.
     recent: Option<(EntryPath, Rc<Dir>)>,
     aside: Aside,
-    times: Vec<(EntryPath, Time)>,
+    times: Times,
     unsynced: Unsynced,
+    room: Room,
     bytes: u64,
 }
 
@@ -63,9 +64,8 @@ impl Unpacker {
         let root = Dir::new(root);
         let aside = Aside::new(&root, skeleton);
         let unsynced = Unsynced::Few(Vec::new());
-        // The root's own time, unless the archive says one.
-        let times = vec![(EntryPath::root(), Time::default())];
-        Unpacker { root: Rc::new(root), recent: None, aside, times, unsynced, bytes: 0 }
+        let (times, room) = (Times::default(), Room::default());
+        Unpacker { root: Rc::new(root), recent: None, aside, times, unsynced, room, bytes: 0 }
     }
 
     /// Makes what the entry describes, reading its data from the archive.
@@ -85,7 +85,9 @@ impl Unpacker {
 
     /// Sets the times of directories, waits for the disk, and answers the bytes of all files.
     pub(super) fn finish(self) -> Result<u64, Error> {
-        for (path, time) in &self.times {
+        // The root's own time, unless the archive says one.
+        let root = (EntryPath::root(), Time::default());
+        for (path, time) in std::iter::once(&root).chain(&self.times.list) {
             // A later entry may have replaced the directory: then there is no time to set.
             if let Ok(dir) = self.open(path, OFlags::NOFOLLOW) {
                 futimens(&dir, &timestamps(*time)).doing(|| format!("set the time of {path}"))?;
@@ -108,8 +110,7 @@ impl Unpacker {
         }
         let root = Rc::clone(&self.root);
         self.describe(&root, entry)?;
-        self.times.push((entry.path.clone(), entry.mtime));
-        Ok(())
+        self.times.push(entry.path.clone(), entry.mtime)
     }
 
     fn place<R: BufRead>(
@@ -149,7 +150,7 @@ impl Unpacker {
         let file: File =
             self.create((dir, name), entry, archive, || openat(dir, name, flags, Mode::RUSR | Mode::WUSR))?.into();
         let stored = segments.map_or(size, |segments| segments.iter().map(|segment| segment.length).sum());
-        self.check_space(stored, &entry.path)?;
+        self.room.take(&self.root, stored, || entry.path.to_string())?;
         let place = self.aside.place(dir, name, &entry.path);
         for segment in segments.unwrap_or(&[Segment { offset: 0, length: size }]) {
             archive.stored(&place, segment.offset, segment.length);
@@ -180,7 +181,7 @@ impl Unpacker {
         self.create((dir, name), entry, archive, make)?;
         let made = open_below(dir, name).doing(|| format!("open {}", entry.path))?;
         self.describe(&made, entry)?;
-        self.times.push((entry.path.clone(), entry.mtime));
+        self.times.push(entry.path.clone(), entry.mtime)?;
         self.recent = Some((entry.path.clone(), Rc::new(Dir::new(made))));
         Ok(())
     }
@@ -285,7 +286,7 @@ impl Unpacker {
                 // At most 256 levels down: names are no deeper.
                 let dir = self.ensure_dir(&parent)?;
                 // Not the clock's time: the same bytes give the same directory.
-                self.times.push((path.clone(), Time::default()));
+                self.times.push(path.clone(), Time::default())?;
                 make_implied(&dir, name).doing(|| format!("make the directory {path}, which the archive implies"))
             }
             (Err(Errno::NOTDIR), _) => {
@@ -310,19 +311,23 @@ impl Unpacker {
             }
         }
     }
+}
 
-    /// Refuses a file that cannot fit before the disk is filled with it.
-    fn check_space(&self, size: u64, path: &EntryPath) -> Result<(), Error> {
-        if size < LARGE {
-            return Ok(());
+/// Times of directories, which wait for the end; of two for one directory the later one is set later.
+#[derive(Default)]
+struct Times {
+    list: Vec<(EntryPath, Time)>,
+    bytes: usize,
+}
+
+impl Times {
+    fn push(&mut self, path: EntryPath, time: Time) -> Result<(), Error> {
+        self.bytes += path.as_bytes().len() + size_of::<(EntryPath, Time)>();
+        if self.bytes > limits::DIRECTORIES {
+            return refuse("the names of its directories are longer than 128 MiB together");
         }
-        let disk = rustix::fs::fstatvfs(&self.root).doing(|| "ask for free space".into())?;
-        let free = disk.f_bfree.saturating_mul(disk.f_frsize);
-        // A file system without a size (tmpfs with size=0, some network ones) says 0 of 0.
-        if size <= free || disk.f_blocks == 0 {
-            return Ok(());
-        }
-        Err(Errno::NOSPC).doing(|| format!("write {path} of {size} bytes where {free} are free"))
+        self.list.push((path, time));
+        Ok(())
     }
 }
 
@@ -362,7 +367,7 @@ fn attribute(
     if !whiteout::keeps_attribute(name) {
         return Ok(());
     }
-    if name.contains(&0) || value.len() > super::limits::XATTR {
+    if name.contains(&0) || value.len() > limits::XATTR {
         return Err(Error::Archive(format!("{} has an impossible attribute {:?}", entry.path, lossy(name))));
     }
     match set(name) {

@@ -5,9 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
+use proptest::prelude::*;
+
 use super::carrier::{Carrier, layer};
 use crate::digest::Digest;
 use crate::layer::tests::builder::{Head, Tar, head};
+use crate::layer::tests::faithful;
 use crate::store::tests::Place;
 
 /// A layer with one of everything.
@@ -170,4 +173,25 @@ fn pure_a_layer_of_an_older_store_gets_its_skeleton_when_it_comes_again() {
     assert!(said.contains("load or import its image once more"), "{said}");
     assert_eq!(place.import("content", "x").id, image.id);
     place.save(&["x"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any number of layers with any names, modes, links and attributes. Needs root to read what modes forbid.
+    #[test]
+    fn root_random_trees_are_the_same_after_save_and_load(trees in prop::collection::vec(faithful::tree(), 1..4)) {
+        let layers: Vec<Vec<u8>> = trees.iter().map(|tree| faithful::pack(tree).end()).collect();
+        let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+        let (here, there) = (Place::new(), Place::new());
+        here.load(&Carrier::docker("x", &layers).end()).unwrap();
+        let saved = here.save(&["x"]);
+        there.load(&saved).unwrap();
+        let (one, other) = (here.store.find("x").unwrap(), there.store.find("x").unwrap());
+        prop_assert_eq!((one.id, one.size), (other.id, other.size));
+        for (one, other) in one.layers.iter().zip(&other.layers) {
+            same_trees(one, other);
+        }
+        prop_assert!(there.save(&["x"]) == saved);
+    }
 }

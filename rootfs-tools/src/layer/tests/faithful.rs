@@ -186,14 +186,14 @@ fn root_files_with_holes_keep_content_and_holes() {
 
 /// What a tree is, for comparison: kind, mode, time and content of each path.
 #[derive(Clone, Debug, PartialEq)]
-enum Node {
+pub(crate) enum Node {
     Directory(u32),
     File(u32, Vec<u8>),
     Symlink(Vec<u8>),
     Fifo(u32),
 }
 
-type Tree = BTreeMap<Vec<u8>, Node>;
+pub(crate) type Tree = BTreeMap<Vec<u8>, Node>;
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
     // Any bytes but NUL and "/", and neither "." and ".." nor a whiteout.
@@ -210,7 +210,7 @@ fn node() -> impl Strategy<Value = Node> {
     ]
 }
 
-fn tree() -> impl Strategy<Value = Tree> {
+pub(crate) fn tree() -> impl Strategy<Value = Tree> {
     prop::collection::vec((prop::collection::vec(name(), 1..4), node()), 0..30).prop_map(|nodes| {
         let mut tree = Tree::new();
         for (path, node) in nodes {
@@ -229,9 +229,12 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn pack(tree: &Tree) -> Tar {
+pub(crate) fn pack(tree: &Tree) -> Tar {
     tree.iter().fold(Tar::default().dir("./"), |tar, (path, node)| {
-        let tar = tar.pax(&[("path", path), ("mtime", b"123456789.987654321")]);
+        let note = note(path, node);
+        let mut records: Vec<(&str, &[u8])> = vec![("path", path), ("mtime", b"123456789.987654321")];
+        records.extend(note.as_ref().map(|value| ("SCHILY.xattr.user.note", value.as_slice())));
+        let tar = tar.pax(&records);
         match node {
             Node::Directory(mode) => tar.add(&Head { mode: *mode, ..head(b'5', "x") }, b""),
             Node::File(mode, data) => tar.add(&Head { mode: *mode, ..head(b'0', "x") }, data),
@@ -239,6 +242,12 @@ fn pack(tree: &Tree) -> Tar {
             Node::Fifo(mode) => tar.add(&Head { mode: *mode, ..head(b'6', "x") }, b""),
         }
     })
+}
+
+/// Every other file and directory has an attribute: the bytes of its own path.
+fn note(path: &[u8], node: &Node) -> Option<Vec<u8>> {
+    let can_have_one = matches!(node, Node::File(..) | Node::Directory(_));
+    (can_have_one && path.len().is_multiple_of(2)).then(|| path.to_vec())
 }
 
 fn read(root: &Path, below: &Path, tree: &mut Tree) {
@@ -257,7 +266,11 @@ fn read(root: &Path, below: &Path, tree: &mut Tree) {
         if matches!(node, Node::Directory(_)) {
             read(root, &path, tree);
         }
-        tree.insert(path.as_os_str().as_bytes().to_vec(), node);
+        let path = path.as_os_str().as_bytes().to_vec();
+        let mut value = vec![0; 4096];
+        let found = rustix::fs::lgetxattr(&there, "user.note", &mut value).ok().map(|length| value[..length].to_vec());
+        assert_eq!(found, note(&path, &node));
+        tree.insert(path, node);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Archives that want out, lie, or end too early. `Playground` checks after each that nothing outside has changed.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::Playground;
@@ -126,6 +126,86 @@ fn pure_sizes_that_lie_are_bounded_before_memory_or_disk_is_taken() {
     let mut trailing = Tar::default().file("x", b"");
     trailing.0.resize(20 << 20, 0);
     assert!(play.refused(trailing).contains("16 MiB follow"));
+}
+
+/// The same bytes over and over: what an enemy packs into a thousandth.
+struct Again {
+    bytes: Vec<u8>,
+    at: usize,
+    times: usize,
+}
+
+impl Again {
+    fn of(tar: Tar, times: usize) -> Again {
+        Again { bytes: tar.0, at: 0, times }
+    }
+}
+
+impl Read for Again {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.times == 0 {
+            return Ok(0);
+        }
+        let count = into.len().min(self.bytes.len() - self.at);
+        into[..count].copy_from_slice(&self.bytes[self.at..self.at + count]);
+        self.at = (self.at + count) % self.bytes.len();
+        self.times -= usize::from(self.at == 0);
+        Ok(count)
+    }
+}
+
+#[test]
+fn pure_names_that_wait_in_memory_are_bounded() {
+    let play = Playground::new();
+    let unpack =
+        |stream: Again| super::super::unpack(stream, &play.fs(""), &super::Skeleton::new().path()).unwrap_err();
+    let long = format!("{}/", "d".repeat(200)).repeat(18);
+    let directory = Tar::default().pax(&[("path", long.as_bytes())]).dir("x");
+    assert!(unpack(Again::of(directory, 40_000)).sentence().contains("longer than 128 MiB"));
+    // Files that replace each other: where the old ones went is remembered, too.
+    let file = Tar::default().pax(&[("path", format!("{long}f").as_bytes())]).file("x", b"x");
+    assert!(unpack(Again::of(file, 6_000)).sentence().contains("longer than 16 MiB"));
+}
+
+#[test]
+fn pure_records_and_maps_without_end_are_refused_soon() {
+    let play = Playground::new();
+    let started = std::time::Instant::now();
+    let names: Vec<String> = (0..300).map(|number| format!("SCHILY.xattr.user.{number}")).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+    assert!(play.refused(Tar::default().pax(&many).file("x", b"")).contains("more than 256 extended"));
+    let map: [(&str, &[u8]); 4] = [
+        ("GNU.sparse.major", b"1"),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.name", b"s"),
+        ("GNU.sparse.realsize", b"9"),
+    ];
+    let mapped = |data: &[u8]| Tar::default().pax(&map).file("x", data);
+    for data in [&b"1".repeat(2 << 20)[..], &b"900000\n".repeat(300_000), b"99999999999\n", b"2\n0\n1\n", b"\n\n"] {
+        let said = play.refused(mapped(data));
+        assert!(said.contains("map of a file with holes") || said.contains("larger than 1 MiB, or than"), "{said}");
+    }
+    // Old GNU: block after block of a map, each of which says that another one follows.
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNUSparse);
+    header.set_path("s").unwrap();
+    header.set_mode(0o644);
+    header.set_size(0);
+    header.as_gnu_mut().unwrap().isextended = [1];
+    header.set_cksum();
+    let mut block = tar::GnuExtSparseHeader::new();
+    block.isextended = [1];
+    for entry in &mut block.sparse {
+        (entry.offset, entry.numbytes) = (*b"00000000000\0", *b"00000000000\0");
+    }
+    let endless = header.as_bytes().chain(Again { bytes: block.as_bytes().to_vec(), at: 0, times: usize::MAX });
+    let said = super::super::unpack(endless, &play.fs(""), &super::Skeleton::new().path()).unwrap_err().sentence();
+    assert!(said.contains("map of a file with holes"), "{said}");
+    // Another header that describes the next entry, without end: each describes itself to be too much.
+    let global = Tar::default().add(&head(b'g', "g"), &[b'x'; 1000]);
+    let said = super::super::unpack(Again::of(global, 100), &play.fs(""), &super::Skeleton::new().path()).unwrap_err();
+    assert!(said.sentence().contains("truncated"), "{}", said.sentence());
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
 /// The pax size counts, as in Go: a reader that took the header's would see an entry inside the data.
