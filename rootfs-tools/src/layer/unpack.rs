@@ -315,13 +315,13 @@ impl Unpacker {
 
 /// Times of directories, which wait for the end; of two for one directory the later one is set later.
 #[derive(Default)]
-struct Times {
+pub(super) struct Times {
     list: Vec<(EntryPath, Time)>,
     bytes: usize,
 }
 
 impl Times {
-    fn push(&mut self, path: EntryPath, time: Time) -> Result<(), Error> {
+    pub(super) fn push(&mut self, path: EntryPath, time: Time) -> Result<(), Error> {
         self.bytes += path.as_bytes().len() + size_of::<(EntryPath, Time)>();
         if self.bytes > limits::DIRECTORIES {
             return refuse("the names of its directories are longer than 128 MiB together");

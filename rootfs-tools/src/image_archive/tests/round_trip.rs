@@ -176,7 +176,7 @@ fn pure_a_layer_of_an_older_store_gets_its_skeleton_when_it_comes_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any number of layers with any names, modes, links and attributes. Needs root to read what modes forbid.
     #[test]

@@ -160,11 +160,14 @@ fn pure_names_that_wait_in_memory_are_bounded() {
     let unpack =
         |stream: Again| super::super::unpack(stream, &play.fs(""), &super::Skeleton::new().path()).unwrap_err();
     let long = format!("{}/", "d".repeat(200)).repeat(18);
-    let directory = Tar::default().pax(&[("path", long.as_bytes())]).dir("x");
-    assert!(unpack(Again::of(directory, 40_000)).sentence().contains("longer than 128 MiB"));
-    // Files that replace each other: where the old ones went is remembered, too.
+    // Files that replace each other: where the old ones went is remembered.
     let file = Tar::default().pax(&[("path", format!("{long}f").as_bytes())]).file("x", b"x");
     assert!(unpack(Again::of(file, 6_000)).sentence().contains("longer than 16 MiB"));
+    // Directories, whose times wait for the end.
+    let mut times = super::super::unpack::Times::default();
+    let path = super::super::path::EntryPath::new(long.as_bytes()).unwrap();
+    let end = (0..40_000).find_map(|_| times.push(path.clone(), super::super::archive::Time::default()).err());
+    assert!(end.unwrap().sentence().contains("longer than 128 MiB"));
 }
 
 #[test]
