@@ -90,7 +90,7 @@ fn own(request: &Request, network: &Network, facts: &Facts) -> Vec<Step> {
         alias: format!("pontoon container {} network {}", request.name, network.name),
     });
     steps.extend(inside(request, network));
-    steps.extend(request.mappings.iter().map(|mapping| Step::Element(publish(mapping, request.address))));
+    steps.extend(request.mappings.iter().filter_map(|mapping| publish(mapping, request.address)).map(Step::Element));
     steps.extend(request.resolver.map(|ports| Step::Resolver { udp: ports.udp, tcp: ports.tcp }));
     steps.extend(named_netns(&request.name, request.netns.as_ref()));
     steps
@@ -136,14 +136,15 @@ fn inside(request: &Request, network: &Network) -> Vec<Step> {
     steps
 }
 
-fn publish(mapping: &Mapping, to: IpAddr) -> Element {
-    Element::Publish {
-        at: mapping.at,
+/// No translation leads from one family to the other: such a port is served by the monitor, and is no step.
+fn publish(mapping: &Mapping, to: IpAddr) -> Option<Element> {
+    (mapping.address().is_ipv4() == to.is_ipv4()).then(|| Element::Publish {
+        at: mapping.at.filter(|at| !at.is_unspecified()),
         protocol: mapping.protocol,
         port: mapping.host.first,
         to,
         to_port: mapping.container,
-    }
+    })
 }
 
 /// The hardware address inside. Addresses of IPv6 alone would take it from the container's id.

@@ -8,19 +8,21 @@
 //! UDP   bind, receive buffer as small as the kernel allows
 //!       nobody reads it: one datagram or two wait in it for ever, the rest is dropped in silence. Connecting it to an
 //!       impossible peer would free the wildcard address; a socket filter needs unsafe code and would gain 2 kB.
+//! IPv6  bind, listen: this socket is served, as no translation leads from IPv6 to a container of IPv4
 //! ```
 //!
-//! Published packets never reach these sockets: they are translated in prerouting. The port is free again when the
+//! Packets of IPv4 never reach these sockets: they are translated in prerouting. The port is free again when the
 //! descriptor is closed, by a crash too.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{self, AddressFamily, Backlog, Shutdown, SockFlag, SockType, SockaddrStorage, sockopt};
 
-use super::holder;
-use super::{Mapping, Ports, Protocol};
+use super::holder::{self, Holder, Who};
+use super::{Mapping, Ports, Protocol, shown};
 use crate::error::Error;
 
 /// How often the kernel is asked for another port when somebody was quicker.
@@ -29,42 +31,39 @@ const TRIES: usize = 16;
 /// A port that is held as long as this lives.
 #[derive(Debug)]
 pub struct Held {
-    /// The socket that is bound to it.
+    /// The socket that is bound to it. Of IPv6: it listens, and does not block.
     pub socket: OwnedFd,
-    /// The mapping with the port that was taken: `host` is one port, and not 0.
+    /// The mapping with the address and the port that were taken: `at` is one, `host` is one port, and not 0.
     pub mapping: Mapping,
 }
 
-/// Takes the host's port of a mapping, or a free one of its range, or the one that the kernel chooses.
+/// Takes the host's port of a mapping, or a free one of its range, or the one that the kernel chooses: the same one in
+/// both families, where both are asked for.
 ///
 /// # Errors
-/// A port in use, with the name of its holder where it can be found; an address that the host does not have.
-pub fn hold(mapping: &Mapping) -> Result<Held, Error> {
-    if mapping.host == Ports::ANY {
-        return hold_any(mapping);
-    }
-    let mut last = Errno::EADDRINUSE;
-    for port in mapping.host.first..=mapping.host.last {
-        match bind(mapping, port) {
-            Ok(socket) => return Ok(held(mapping, port, socket)),
-            Err(Errno::EADDRINUSE) => last = Errno::EADDRINUSE,
-            Err(errno) => return Err(refusal(mapping, errno)),
+/// A port in use, with the name of its holder where it can be found (`who` knows containers); an address that the host
+/// does not have.
+pub fn hold(mapping: &Mapping, who: Who<'_>) -> Result<Vec<Held>, Error> {
+    let mut claim = Claim::new(mapping);
+    let mut refused = (mapping.address(), Errno::EADDRINUSE);
+    for port in candidates(mapping)? {
+        match claim.take(port) {
+            Ok(held) => return Ok(held),
+            Err((address, Errno::EADDRINUSE)) => refused = (address, Errno::EADDRINUSE),
+            Err((address, errno)) => return Err(refusal(mapping, address, errno, who)),
         }
     }
-    Err(refusal(mapping, last))
+    Err(refusal(mapping, refused.0, refused.1, who))
 }
 
-/// The kernel's choice is asked for with a socket of its own: a port that it chose is not kept after shutdown.
-fn hold_any(mapping: &Mapping) -> Result<Held, Error> {
-    for _ in 0..TRIES {
-        let port = free_port(mapping).map_err(|error| Error::system("find a free port", error))?;
-        match bind(mapping, port) {
-            Ok(socket) => return Ok(held(mapping, port, socket)),
-            Err(Errno::EADDRINUSE) => {}
-            Err(errno) => return Err(refusal(mapping, errno)),
-        }
+/// The ports to try, in order. The kernel's choice is asked for with a socket of its own: a port that it chose is not
+/// kept after shutdown.
+fn candidates(mapping: &Mapping) -> Result<Vec<u16>, Error> {
+    if mapping.host != Ports::ANY {
+        return Ok((mapping.host.first..=mapping.host.last).collect());
     }
-    Err(refusal(mapping, Errno::EADDRINUSE))
+    let chosen: Result<_, _> = (0..TRIES).map(|_| free_port(mapping)).collect();
+    chosen.map_err(|error| Error::system("find a free port", error))
 }
 
 fn free_port(mapping: &Mapping) -> std::io::Result<u16> {
@@ -75,47 +74,101 @@ fn free_port(mapping: &Mapping) -> std::io::Result<u16> {
     })
 }
 
-fn held(mapping: &Mapping, port: u16, socket: OwnedFd) -> Held {
-    Held { socket, mapping: Mapping { host: Ports::one(port), ..*mapping } }
+/// Does this host have IPv6? A kernel without it, or with all of it switched off, has no ::1.
+fn has_ipv6() -> bool {
+    UdpSocket::bind("[::1]:0").is_ok()
 }
 
-/// socket(2), bind(2) and what keeps the port without serving it.
-fn bind(mapping: &Mapping, port: u16) -> Result<OwnedFd, Errno> {
-    let kind = if mapping.protocol == Protocol::Tcp { SockType::Stream } else { SockType::Datagram };
-    let family = if mapping.address().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+/// Sockets for the addresses of a mapping. One that was refused a port is good for the next: trying a thousand ports
+/// takes a thousand calls of bind(2) and no more.
+struct Claim<'a> {
+    mapping: &'a Mapping,
+    addresses: Vec<IpAddr>,
+    spare: Vec<Option<OwnedFd>>,
+}
+
+impl<'a> Claim<'a> {
+    fn new(mapping: &'a Mapping) -> Claim<'a> {
+        let addresses = mapping.addresses(mapping.at.is_none() && has_ipv6());
+        let spare = addresses.iter().map(|_| None).collect();
+        Claim { mapping, addresses, spare }
+    }
+
+    /// This port on every address, or on none.
+    fn take(&mut self, port: u16) -> Result<Vec<Held>, (IpAddr, Errno)> {
+        let mut held = Vec::new();
+        for (address, spare) in self.addresses.iter().zip(&mut self.spare) {
+            let fault = |errno| (*address, errno);
+            let socket = match spare.take() {
+                Some(socket) => socket,
+                None => open(*address, self.mapping.protocol).map_err(fault)?,
+            };
+            if let Err(errno) =
+                socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(*address, port)))
+            {
+                *spare = Some(socket);
+                return Err(fault(errno));
+            }
+            settle(&socket, *address, self.mapping.protocol).map_err(fault)?;
+            let mapping = Mapping { at: Some(*address), host: Ports::one(port), ..*self.mapping };
+            held.push(Held { socket, mapping });
+        }
+        Ok(held)
+    }
+}
+
+/// socket(2), before bind.
+fn open(address: IpAddr, protocol: Protocol) -> Result<OwnedFd, Errno> {
+    let kind = if protocol == Protocol::Tcp { SockType::Stream } else { SockType::Datagram };
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let socket = socket::socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
-    let address = SockaddrStorage::from(SocketAddr::new(mapping.address(), port));
-    match mapping.protocol {
-        Protocol::Tcp => {
-            socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-            socket::bind(socket.as_raw_fd(), &address)?;
-            socket::listen(&socket, Backlog::new(0).unwrap_or(Backlog::MAXCONN))?;
-            socket::shutdown(socket.as_raw_fd(), Shutdown::Both)?;
-            socket::setsockopt(&socket, sockopt::ReuseAddr, &false)?;
-        }
-        Protocol::Udp => {
-            socket::setsockopt(&socket, sockopt::RcvBuf, &0)?;
-            socket::bind(socket.as_raw_fd(), &address)?;
-        }
+    if address.is_ipv6() {
+        socket::setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+    }
+    match protocol {
+        Protocol::Tcp => socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?,
+        Protocol::Udp if address.is_ipv4() => socket::setsockopt(&socket, sockopt::RcvBuf, &0)?,
+        Protocol::Udp => {}
     }
     Ok(socket)
 }
 
+/// What keeps the port, after bind.
+fn settle(socket: &OwnedFd, address: IpAddr, protocol: Protocol) -> Result<(), Errno> {
+    if address.is_ipv6() {
+        fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR))?;
+    }
+    if protocol == Protocol::Udp {
+        return Ok(());
+    }
+    if address.is_ipv6() {
+        socket::listen(socket, Backlog::MAXALLOWABLE)?;
+    } else {
+        socket::listen(socket, Backlog::new(0).unwrap_or(Backlog::MAXCONN))?;
+        socket::shutdown(socket.as_raw_fd(), Shutdown::Both)?;
+    }
+    socket::setsockopt(socket, sockopt::ReuseAddr, &false)
+}
+
 /// Docker's sentence, and who has the port.
-fn refusal(mapping: &Mapping, errno: Errno) -> Error {
-    let bind = format!("Bind for {}:{} failed", mapping.address(), mapping.host);
+fn refusal(mapping: &Mapping, address: IpAddr, errno: Errno, who: Who<'_>) -> Error {
+    let place = format!("{}:{}", shown(address), mapping.host);
+    let is_range = mapping.host.first != mapping.host.last || mapping.host == Ports::ANY;
     Error::Refused(match errno {
-        Errno::EADDRINUSE if mapping.host.first != mapping.host.last => {
-            format!("{bind}: all ports are already allocated")
+        Errno::EADDRINUSE if is_range => format!("Bind for {place} failed: all ports are already allocated"),
+        Errno::EADDRINUSE => match holder::of(mapping, who) {
+            Some(Holder::Container(name)) => {
+                format!("Bind for {place} failed: port is already allocated (by container {name})")
+            }
+            Some(Holder::Program(words)) => {
+                format!("failed to bind host port {place}/{}: address already in use (by {words})", mapping.protocol)
+            }
+            None => format!("Bind for {place} failed: port is already allocated"),
+        },
+        Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT => {
+            format!("Bind for {place} failed: this host has no address {address}")
         }
-        Errno::EADDRINUSE => {
-            let who = holder::of(mapping).map_or(String::new(), |who| format!(" (by {who})"));
-            format!("{bind}: port is already allocated{who}")
-        }
-        Errno::EADDRNOTAVAIL => {
-            format!("{bind}: this host has no address {}", mapping.at.unwrap_or(IpAddr::from([0; 4])))
-        }
-        other => format!("{bind}: {}", other.desc()),
+        other => format!("Bind for {place} failed: {}", other.desc()),
     })
 }
 
@@ -138,6 +191,11 @@ mod tests {
         Kernel::open(None).unwrap().add(&up).unwrap();
     }
 
+    /// On one address there is one.
+    fn held(mapping: &Mapping) -> Result<Held, Error> {
+        hold(mapping, &|_| None).map(|mut all| all.remove(0))
+    }
+
     fn mapping(text: &str) -> Mapping {
         parse(text).unwrap()[0]
     }
@@ -145,25 +203,25 @@ mod tests {
     #[test]
     fn netns_a_held_tcp_port_is_refused_to_everybody() {
         alone();
-        let held = hold(&mapping("127.0.0.1::80")).unwrap();
-        let port = held.mapping.host.first;
+        let kept = held(&mapping("127.0.0.1::80")).unwrap();
+        let port = kept.mapping.host.first;
         assert_ne!(port, 0);
         for address in ["127.0.0.1", "0.0.0.0"] {
             let error = TcpListener::bind((address, port)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AddrInUse, "{address}");
-            assert!(hold(&mapping(&format!("{address}:{port}:80"))).is_err(), "{address}");
+            assert!(held(&mapping(&format!("{address}:{port}:80"))).is_err(), "{address}");
         }
         assert_eq!(TcpStream::connect(("127.0.0.1", port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-        drop(held);
+        drop(kept);
         TcpListener::bind(("127.0.0.1", port)).unwrap();
     }
 
     #[test]
     fn netns_a_held_udp_port_swallows_what_comes() {
         alone();
-        let held = hold(&mapping("127.0.0.1::53/udp")).unwrap();
-        let port = held.mapping.host.first;
-        assert!(hold(&mapping(&format!("{port}:53/udp"))).is_err());
+        let kept = held(&mapping("127.0.0.1::53/udp")).unwrap();
+        let port = kept.mapping.host.first;
+        assert!(held(&mapping(&format!("{port}:53/udp"))).is_err());
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.connect(("127.0.0.1", port)).unwrap();
         // A closed port would answer with an ICMP error, which the next send reports.
@@ -175,39 +233,72 @@ mod tests {
     #[test]
     fn netns_the_holder_is_named() {
         alone();
-        let held = hold(&mapping("127.0.0.1::80")).unwrap();
-        let error = hold(&mapping(&format!("127.0.0.1:{}:80", held.mapping.host))).unwrap_err().to_string();
-        assert!(error.contains("port is already allocated"), "{error}");
+        let kept = held(&mapping("127.0.0.1::80")).unwrap();
+        let error = held(&mapping(&format!("127.0.0.1:{}:80", kept.mapping.host))).unwrap_err().to_string();
+        assert!(error.starts_with("failed to bind host port 127.0.0.1:"), "{error}");
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     }
 
     #[test]
     fn netns_a_monitor_is_named_by_its_container() {
         alone();
-        let held = hold(&mapping("127.0.0.1::80")).unwrap();
-        let text = format!("127.0.0.1:{}:80", held.mapping.host);
-        // A process that has the socket alone, and the words of a monitor: the container is called "60".
-        let mut monitor = Command::new("sleep").arg0("pontoon-monitor").arg("60").stdin(held.socket).spawn().unwrap();
-        let error = hold(&mapping(&text)).unwrap_err().to_string();
+        let kept = held(&mapping("127.0.0.1::80")).unwrap();
+        let text = format!("127.0.0.1:{}:80", kept.mapping.host);
+        // A process that has the socket alone, and the words of a monitor.
+        let who = |words: &[String]| (words == ["a-monitor", "60"]).then(|| "web".to_owned());
+        let mut monitor = Command::new("sleep").arg0("a-monitor").arg("60").stdin(kept.socket).spawn().unwrap();
+        let error = hold(&mapping(&text), &who).unwrap_err().to_string();
         monitor.kill().unwrap();
         monitor.wait().unwrap();
-        assert!(error.ends_with("port is already allocated (by container 60)"), "{error}");
-        hold(&mapping(&text)).unwrap();
+        assert!(error.ends_with("failed: port is already allocated (by container web)"), "{error}");
+        held(&mapping(&text)).unwrap();
     }
 
     #[test]
     fn netns_a_range_yields_its_first_free_port() {
         alone();
-        let first = hold(&mapping("127.0.0.1::80")).unwrap().mapping.host.first.min(65000);
+        let first = held(&mapping("127.0.0.1::80")).unwrap().mapping.host.first.min(65000);
         let text = format!("127.0.0.1:{first}-{}:80", first + 200);
-        let (one, two) = (hold(&mapping(&text)).unwrap(), hold(&mapping(&text)).unwrap());
+        let (one, two) = (held(&mapping(&text)).unwrap(), held(&mapping(&text)).unwrap());
         assert!(one.mapping.host.first < two.mapping.host.first);
     }
 
     #[test]
     fn netns_an_address_that_is_not_ours_is_a_sentence() {
         alone();
-        let error = hold(&mapping("198.51.100.77:80:80")).unwrap_err().to_string();
+        let error = held(&mapping("198.51.100.77:80:80")).unwrap_err().to_string();
         assert_eq!(error, "Bind for 198.51.100.77:80 failed: this host has no address 198.51.100.77");
+    }
+
+    #[test]
+    fn netns_both_families_have_the_same_port_and_a_taken_one_is_passed_over() {
+        alone();
+        let other = TcpListener::bind("[::1]:7001").unwrap();
+        let held = hold(&mapping("7001-7003:80"), &|_| None).unwrap();
+        let places: Vec<String> = held.iter().map(|held| held.mapping.place()).collect();
+        assert_eq!(places, ["0.0.0.0:7002", "[::]:7002"]);
+        assert!(TcpListener::bind("127.0.0.1:7001").is_ok(), "what was given up is free");
+        drop(other);
+        let error = hold(&mapping("[::]:7002:80"), &|_| None).unwrap_err().to_string();
+        assert!(error.starts_with("failed to bind host port [::]:7002/tcp: address already in use (by "), "{error}");
+        assert_eq!(hold(&mapping("0.0.0.0:7001:80"), &|_| None).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn netns_without_ipv6_there_is_one_family() {
+        alone();
+        std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+        assert_eq!(hold(&mapping("7001:80"), &|_| None).unwrap().len(), 1);
+        let error = hold(&mapping("[::1]:7002:80"), &|_| None).unwrap_err().to_string();
+        assert_eq!(error, "Bind for [::1]:7002 failed: this host has no address ::1");
+    }
+
+    #[test]
+    fn netns_a_range_that_is_used_up_is_a_sentence() {
+        alone();
+        let text = "7001-7002:80";
+        let _both = (hold(&mapping(text), &|_| None).unwrap(), hold(&mapping(text), &|_| None).unwrap());
+        let error = hold(&mapping(text), &|_| None).unwrap_err().to_string();
+        assert_eq!(error, "Bind for 0.0.0.0:7001-7002 failed: all ports are already allocated");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! port --sock_diag(7)--> inode --/proc/<pid>/fd/*--> pid --/proc/<pid>/cmdline--> words
-//!                                                            argv[0] = pontoon-monitor: argv[1] is the container
+//!                                                            the caller knows which words are a container's
 //! ```
 //!
 //! /proc/net/tcp would not do: a socket that is bound but neither listens nor is connected, such as Pontoon's own,
@@ -19,12 +19,23 @@ const BY_FAMILY: u16 = 20;
 /// Every state of a socket, TCP_BOUND_INACTIVE among them.
 const ALL_STATES: u32 = u32::MAX;
 
-/// The holder in words: `container web`, `nginx (process 412)`. `None` if it cannot be found.
-pub(super) fn of(mapping: &Mapping) -> Option<String> {
+/// Tells the name of a container by the command line of the process that holds its ports.
+pub type Who<'a> = &'a dyn Fn(&[String]) -> Option<String>;
+
+/// Who has a port.
+pub(super) enum Holder {
+    /// A container, by name.
+    Container(String),
+    /// Another program: `nginx, process 412`.
+    Program(String),
+}
+
+/// The holder; `None` if it cannot be found.
+pub(super) fn of(mapping: &Mapping, who: Who<'_>) -> Option<Holder> {
     let inodes = inodes(mapping)?;
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.find(|pid| has_one_of(*pid, &inodes)).map(in_words)
+    pids.find(|pid| has_one_of(*pid, &inodes)).map(|pid| in_words(pid, who))
 }
 
 /// The sockets that are bound to this port, by any address: a dump filtered by port.
@@ -66,14 +77,18 @@ fn has_one_of(pid: u32, inodes: &[u32]) -> bool {
     descriptors.flatten().filter_map(|entry| socket(&entry.path())).any(|inode| inodes.contains(&inode))
 }
 
-/// A monitor of Pontoon says in its arguments whose it is.
-fn in_words(pid: u32) -> String {
+fn in_words(pid: u32, who: Who<'_>) -> Holder {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    let program = words.next().unwrap_or_default();
-    match words.next() {
-        Some(container) if program == "pontoon-monitor" => format!("container {container}"),
-        _ if program.is_empty() => format!("process {pid}"),
-        _ => format!("{}, process {pid}", program.rsplit('/').next().unwrap_or_default()),
+    let words: Vec<String> = line
+        .strip_suffix(b"\0")
+        .unwrap_or(&line)
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    let program = words[0].rsplit('/').next().unwrap_or_default();
+    match who(&words) {
+        Some(name) => Holder::Container(name),
+        None if program.is_empty() => Holder::Program(format!("process {pid}")),
+        None => Holder::Program(format!("{program}, process {pid}")),
     }
 }

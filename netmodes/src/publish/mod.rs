@@ -4,23 +4,28 @@
 //! -p [address:][host][-last]:container[-last][/tcp|udp]
 //!
 //!   8080:80                 one port, on every address          127.0.0.1:8080:80   on one address
+//!   0.0.0.0:8080:80         on every address of IPv4            [::1]:8080:80       on one of IPv6
 //!   8000-8010:9000-9010     as many on both sides               8000-8010:80        any free one of them
 //!   80                      a free port that the kernel chooses 53:53/udp           the other protocol
 //! ```
 //!
-//! [`parse`] is pure. The kernel is the allocator of ports: [`hold`] binds one before anything else is made.
+//! -P      every exposed port that has no -p of its own ─> the first free one of 49000-49900
+//!
+//! [`parse`] and [`all_of`] are pure. The kernel is the allocator of ports: [`hold`] binds one in both families before
+//! anything else is made.
 
 mod hold;
 mod holder;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 pub use hold::{Held, hold};
+pub use holder::Who;
 
 /// A transport protocol with ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +66,9 @@ impl Ports {
     /// Whatever the kernel gives.
     pub const ANY: Ports = Ports { first: 0, last: 0 };
 
+    /// From which `-P` picks.
+    pub const PICKED: Ports = Ports { first: 49000, last: 49900 };
+
     /// Exactly one.
     pub fn one(port: u16) -> Ports {
         Ports { first: port, last: port }
@@ -80,7 +88,7 @@ impl fmt::Display for Ports {
 /// One port of a container and where the host offers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mapping {
-    /// The host's address; `None` is all of them.
+    /// The host's address; 0.0.0.0 and :: are all of a family, `None` is all of both.
     pub at: Option<IpAddr>,
     /// The host's port, or those of which one is to be taken. One port, and not 0, once it is held.
     pub host: Ports,
@@ -93,15 +101,41 @@ pub struct Mapping {
 /// As `ps` shows it: `0.0.0.0:8080->80/tcp`.
 impl fmt::Display for Mapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}->{}/{}", self.address(), self.host, self.container, self.protocol)
+        write!(f, "{}:{}->{}/{}", shown(self.address()), self.host, self.container, self.protocol)
     }
 }
 
 impl Mapping {
     /// The address to bind: 0.0.0.0 for all.
     pub fn address(&self) -> IpAddr {
-        self.at.unwrap_or(IpAddr::from([0, 0, 0, 0]))
+        self.at.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
+
+    /// Where the host offers it: `0.0.0.0:8080`, `[::]:8080`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", shown(self.address()), self.host)
+    }
+
+    /// One address of each family that is asked for; `ipv6`: the host has that family.
+    fn addresses(&self, ipv6: bool) -> Vec<IpAddr> {
+        match self.at {
+            Some(at) => vec![at],
+            None if ipv6 => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+            None => vec![Ipv4Addr::UNSPECIFIED.into()],
+        }
+    }
+}
+
+/// An address in front of a port: IPv6 stands in brackets (RFC 3986 section 3.2.2).
+fn shown(address: IpAddr) -> String {
+    if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }
+}
+
+/// What `-P` adds: each exposed port that `explicit` says nothing about, at a free port of [`Ports::PICKED`].
+pub fn all_of(exposed: &[(u16, Protocol)], explicit: &[Mapping]) -> Vec<Mapping> {
+    let is_free = |port: &&(u16, Protocol)| !explicit.iter().any(|m| (m.container, m.protocol) == **port);
+    let mapping = |&(container, protocol)| Mapping { at: None, host: Ports::PICKED, container, protocol };
+    exposed.iter().filter(is_free).map(mapping).collect()
 }
 
 /// The mappings that one `-p` asks for: one for every port of a range.
@@ -155,17 +189,14 @@ fn parse_protocol(text: &str) -> Result<Protocol, Error> {
     }
 }
 
-/// The host's address; nothing and 0.0.0.0 both mean all.
+/// The host's address; nothing means all of both families.
 fn parse_address(text: &str) -> Result<Option<IpAddr>, Error> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if text.is_empty() {
         return Ok(None);
     }
     match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) => Ok((!v4.is_unspecified()).then_some(IpAddr::V4(v4))),
-        Ok(IpAddr::V6(v6)) => {
-            Err(Error::Refused(format!("publishing on an IPv6 address of the host ({v6}) is not supported yet")))
-        }
+        Ok(address) => Ok(Some(address.to_canonical())),
         Err(_) => Err(Error::Refused(format!("invalid IP address: {bare}"))),
     }
 }
@@ -203,7 +234,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shown(text: &str) -> String {
+    fn meant(text: &str) -> String {
         match parse(text) {
             Ok(mappings) => mappings.iter().map(Mapping::to_string).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
@@ -220,11 +251,15 @@ mod tests {
             ("127.0.0.1:8080:80", "127.0.0.1:8080->80/tcp"),
             ("127.0.0.1::80", "127.0.0.1:0->80/tcp"),
             ("0.0.0.0:1:2", "0.0.0.0:1->2/tcp"),
+            ("[::1]:8080:80", "[::1]:8080->80/tcp"),
+            ("[::]::80", "[::]:0->80/tcp"),
+            ("::1:8080:80", "[::1]:8080->80/tcp"),
+            ("[::ffff:127.0.0.1]:1:2", "127.0.0.1:1->2/tcp"),
             ("8000-8001:9000-9001", "0.0.0.0:8000->9000/tcp 0.0.0.0:8001->9001/tcp"),
             ("8000-8010:80", "0.0.0.0:8000-8010->80/tcp"),
             ("9000-9001", "0.0.0.0:0->9000/tcp 0.0.0.0:0->9001/tcp"),
         ] {
-            assert_eq!(shown(text), want, "{text}");
+            assert_eq!(meant(text), want, "{text}");
         }
     }
 
@@ -242,9 +277,10 @@ mod tests {
             ("1.2.3:80:80", "invalid IP address: 1.2.3"),
             ("80:80/icmp", "invalid proto: icmp"),
             ("8000-8002:90-91", "invalid ranges specified for container and host Ports: 90-91 and 8000-8002"),
-            ("[::1]:80:80", "publishing on an IPv6 address of the host (::1) is not supported yet"),
+            ("[::g]:80:80", "invalid IP address: ::g"),
+            ("80:80:80:80", "invalid IP address: 80:80"),
         ] {
-            assert_eq!(shown(text), want, "{text}");
+            assert_eq!(meant(text), want, "{text}");
         }
     }
 
@@ -252,6 +288,22 @@ mod tests {
     fn exposed_ports_are_ports_without_a_host() {
         assert_eq!(parse_exposed("80-81/udp").unwrap(), [(80, Protocol::Udp), (81, Protocol::Udp)]);
         assert!(parse_exposed("http").is_err());
+    }
+
+    #[test]
+    fn all_but_what_is_published_already() {
+        let exposed = parse_exposed("80-82").unwrap();
+        let picked = all_of(&exposed, &parse("8081:81").unwrap());
+        let shown: Vec<String> = picked.iter().map(Mapping::to_string).collect();
+        assert_eq!(shown, ["0.0.0.0:49000-49900->80/tcp", "0.0.0.0:49000-49900->82/tcp"]);
+        assert!(all_of(&exposed, &parse("80-82").unwrap()).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_both_families_where_the_host_has_both() {
+        let families = |text: &str, ipv6| parse(text).unwrap()[0].addresses(ipv6).len();
+        assert_eq!((families("80:80", true), families("80:80", false), families("0.0.0.0:80:80", true)), (2, 1, 1));
+        assert_ne!(parse("80:80").unwrap(), parse("0.0.0.0:80:80").unwrap());
     }
 
     proptest! {
@@ -263,7 +315,7 @@ mod tests {
 
         #[test]
         fn what_is_shown_names_the_ports_that_were_asked_for(host in 1u16.., container in 1u16..) {
-            prop_assert_eq!(shown(&format!("{host}:{container}")), format!("0.0.0.0:{host}->{container}/tcp"));
+            prop_assert_eq!(meant(&format!("{host}:{container}")), format!("0.0.0.0:{host}->{container}/tcp"));
         }
     }
 }

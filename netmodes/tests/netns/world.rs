@@ -122,7 +122,7 @@ impl World {
 fn hold_soon(mapping: &Mapping) -> Held {
     let began = Instant::now();
     loop {
-        match hold(mapping) {
+        match hold(mapping, &|_| None).map(|mut held| held.remove(0)) {
             Err(_) if began.elapsed() < SILENCE => std::thread::yield_now(),
             other => return other.unwrap(),
         }
