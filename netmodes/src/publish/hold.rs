@@ -8,12 +8,13 @@
 //! UDP   bind, receive buffer as small as the kernel allows
 //!       nobody reads it: one datagram or two wait in it for ever, the rest is dropped in silence. Connecting it to an
 //!       impossible peer would free the wildcard address; a socket filter needs unsafe code and would gain 2 kB.
-//! IPv6  bind, listen: this socket is served, as no translation leads from IPv6 to a container of IPv4
+//! IPv6  SO_REUSEADDR on -> bind -> listen: this socket is served, as no translation leads from IPv6 to a container of IPv4
 //! ```
 //!
 //! Packets of IPv4 never reach these sockets: they are translated in prerouting. The port is free again when the
 //! descriptor is closed, by a crash too.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -46,8 +47,8 @@ pub struct Held {
 pub fn hold(mapping: &Mapping, who: Who<'_>) -> Result<Vec<Held>, Error> {
     let mut claim = Claim::new(mapping);
     let mut refused = (mapping.address(), Errno::EADDRINUSE);
-    for port in candidates(mapping)? {
-        match claim.take(port) {
+    for port in candidates(mapping) {
+        match claim.take(port.map_err(|error| Error::system("find a free port", error))?) {
             Ok(held) => return Ok(held),
             Err((address, Errno::EADDRINUSE)) => refused = (address, Errno::EADDRINUSE),
             Err((address, errno)) => return Err(refusal(mapping, address, errno, who)),
@@ -58,15 +59,14 @@ pub fn hold(mapping: &Mapping, who: Who<'_>) -> Result<Vec<Held>, Error> {
 
 /// The ports to try, in order. The kernel's choice is asked for with a socket of its own: a port that it chose is not
 /// kept after shutdown.
-fn candidates(mapping: &Mapping) -> Result<Vec<u16>, Error> {
-    if mapping.host != Ports::ANY {
-        return Ok((mapping.host.first..=mapping.host.last).collect());
+fn candidates(mapping: &Mapping) -> Box<dyn Iterator<Item = io::Result<u16>> + '_> {
+    match mapping.host {
+        Ports::ANY => Box::new((0..TRIES).map(|_| free_port(mapping))),
+        Ports { first, last } => Box::new((first..=last).map(Ok)),
     }
-    let chosen: Result<_, _> = (0..TRIES).map(|_| free_port(mapping)).collect();
-    chosen.map_err(|error| Error::system("find a free port", error))
 }
 
-fn free_port(mapping: &Mapping) -> std::io::Result<u16> {
+fn free_port(mapping: &Mapping) -> io::Result<u16> {
     let address = SocketAddr::new(mapping.address(), 0);
     Ok(match mapping.protocol {
         Protocol::Tcp => TcpListener::bind(address)?.local_addr()?.port(),
@@ -142,11 +142,12 @@ fn settle(socket: &OwnedFd, address: IpAddr, protocol: Protocol) -> Result<(), E
         return Ok(());
     }
     if address.is_ipv6() {
-        socket::listen(socket, Backlog::MAXALLOWABLE)?;
-    } else {
-        socket::listen(socket, Backlog::new(0).unwrap_or(Backlog::MAXCONN))?;
-        socket::shutdown(socket.as_raw_fd(), Shutdown::Both)?;
+        // SO_REUSEADDR stays on: connections inherit it, and in TIME_WAIT would keep the port from the next container
+        // without it. Nobody shares a port that is listened on.
+        return socket::listen(socket, Backlog::MAXALLOWABLE);
     }
+    socket::listen(socket, Backlog::new(0).unwrap_or(Backlog::MAXCONN))?;
+    socket::shutdown(socket.as_raw_fd(), Shutdown::Both)?;
     socket::setsockopt(socket, sockopt::ReuseAddr, &false)
 }
 
@@ -282,6 +283,21 @@ mod tests {
         let error = hold(&mapping("[::]:7002:80"), &|_| None).unwrap_err().to_string();
         assert!(error.starts_with("failed to bind host port [::]:7002/tcp: address already in use (by "), "{error}");
         assert_eq!(hold(&mapping("0.0.0.0:7001:80"), &|_| None).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn netns_a_port_of_ipv6_is_free_again_although_its_connections_linger() {
+        alone();
+        for _ in 0..3 {
+            let kept = held(&mapping("[::1]:7001:80")).unwrap();
+            assert!(TcpListener::bind("[::1]:7001").is_err());
+            let listener = TcpListener::from(kept.socket);
+            let client = TcpStream::connect("[::1]:7001").unwrap();
+            // The side that closes first lingers.
+            listener.set_nonblocking(false).unwrap();
+            drop(listener.accept().unwrap());
+            drop(client);
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct ContainerArgs {
     /// Publish a port: [ip:][host][-range]:container[-range][/tcp|udp]
     #[arg(short, long, value_name = "PORT")]
     pub publish: Vec<String>,
+    /// Publish every exposed port, each at a free one of 49000-49900
+    #[arg(short = 'P', long)]
+    pub publish_all: bool,
     /// Say that the container listens on a port
     #[arg(long, value_name = "PORT")]
     pub expose: Vec<String>,

@@ -5,10 +5,13 @@
 //! state ──┘
 //! ```
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use anyhow::{Result, bail};
 use netmodes::publish::Mapping;
 use serde_json::{Map, Value, json};
 
+use super::port::published;
 use super::{pause, template};
 use crate::cli::InspectArgs;
 use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
@@ -106,7 +109,8 @@ fn host_config(record: &Record) -> Value {
     json!({
         "Binds": binds,
         "NetworkMode": record.network.mode.text(),
-        "PortBindings": port_map(&record.network.publish),
+        "PortBindings": port_map(&record.network.publish, |at| at.map_or_else(String::new, |at| at.to_string())),
+        "PublishAllPorts": record.network.publish_all,
         "AutoRemove": record.auto_remove,
         "Init": record.init,
         "CapBounding": record.privileges.capabilities,
@@ -194,8 +198,7 @@ fn config(record: &Record) -> Value {
 }
 
 fn network_settings(record: &Record, state: &State) -> Value {
-    let ports: Vec<Mapping> = state.endpoints.iter().flat_map(|endpoint| endpoint.ports.clone()).collect();
-    let mut published = port_map(&ports);
+    let mut published = port_map(&published(state), |at| at.unwrap_or(Ipv4Addr::UNSPECIFIED.into()).to_string());
     for port in &record.network.expose {
         published.entry(port.clone()).or_insert(Value::Null);
     }
@@ -224,13 +227,13 @@ fn endpoint(endpoint: &Endpoint) -> Value {
     })
 }
 
-fn port_map(mappings: &[Mapping]) -> Map<String, Value> {
+/// `address` says what stands where nothing was said.
+fn port_map(mappings: &[Mapping], address: impl Fn(Option<IpAddr>) -> String) -> Map<String, Value> {
     let mut map = Map::new();
     for mapping in mappings {
         let key = format!("{}/{}", mapping.container, mapping.protocol);
-        let address = mapping.at.map_or_else(|| "0.0.0.0".to_owned(), |at| at.to_string());
         let port = if mapping.host.first == 0 { String::new() } else { mapping.host.to_string() };
-        let binding = json!({ "HostIp": address, "HostPort": port });
+        let binding = json!({ "HostIp": address(mapping.at), "HostPort": port });
         match map.entry(key).or_insert_with(|| json!([])) {
             Value::Array(bindings) => bindings.push(binding),
             other => *other = json!([binding]),

@@ -21,6 +21,7 @@ mod network;
 mod network_inspect;
 mod pause;
 mod port;
+mod ports;
 mod ps;
 mod relay;
 mod rename;

@@ -8,42 +8,46 @@ use anyhow::{Result, bail};
 use netmodes::publish::Mapping;
 
 use crate::cli::PortArgs;
-use crate::container::Containers;
+use crate::container::{Containers, State};
 use crate::host::Host;
 
 /// Prints `80/tcp -> 0.0.0.0:8080` for each published port, or only the addresses of the one that was asked for.
 ///
 /// # Errors
-/// No such container.
+/// None of its own: the trouble is said and the exit code is 1.
 pub fn port(host: &Host, args: &PortArgs) -> Result<i32> {
-    let container = Containers::of(host).find(&args.container)?;
-    let state = container.state()?;
+    super::each(std::slice::from_ref(&args.container), |word| {
+        let container = Containers::of(host).find(word)?;
+        let mappings = published(&container.state()?);
+        let wanted = args.port.as_deref().map(full).transpose()?;
+        let name = |mapping: &Mapping| format!("{}/{}", mapping.container, mapping.protocol);
+        let chosen: Vec<&Mapping> =
+            mappings.iter().filter(|mapping| wanted.as_ref().is_none_or(|wanted| name(mapping) == *wanted)).collect();
+        if let (Some(typed), []) = (&args.port, chosen.as_slice()) {
+            bail!("no public port '{typed}' published for {word}");
+        }
+        for mapping in chosen {
+            match wanted {
+                Some(_) => super::say(format_args!("{}", mapping.place()))?,
+                None => super::say(format_args!("{} -> {}", name(mapping), mapping.place()))?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// `80` is `80/tcp`.
+fn full(word: &str) -> Result<String> {
+    let (number, protocol) = word.split_once('/').unwrap_or((word, ""));
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) || number.parse::<u16>().is_err() {
+        bail!("invalid port ({number}): it is no number of a port");
+    }
+    Ok(format!("{number}/{}", if protocol.is_empty() { "tcp" } else { protocol }))
+}
+
+/// The published ports of a container, by port, family and address.
+pub fn published(state: &State) -> Vec<Mapping> {
     let mut mappings: Vec<Mapping> = state.endpoints.iter().flat_map(|endpoint| endpoint.ports.clone()).collect();
-    mappings.sort_by_key(|mapping| (mapping.container, mapping.protocol, mapping.host));
-    let Some(wanted) = &args.port else {
-        for mapping in mappings {
-            super::say(format_args!(
-                "{}/{} -> {}:{}",
-                mapping.container,
-                mapping.protocol,
-                mapping.address(),
-                mapping.host
-            ))?;
-        }
-        return Ok(0);
-    };
-    let full = if wanted.contains('/') { wanted.clone() } else { format!("{wanted}/tcp") };
-    mappings.retain(|mapping| format!("{}/{}", mapping.container, mapping.protocol) == full);
-    if mappings.is_empty() {
-        let number = full.split('/').next().unwrap_or_default();
-        if number.parse::<u16>().is_err() {
-            bail!("invalid port: {wanted}");
-        }
-        eprintln!("pontoon: no public port '{wanted}' published for {}", args.container);
-        return Ok(1);
-    }
-    for mapping in mappings {
-        super::say(format_args!("{}:{}", mapping.address(), mapping.host))?;
-    }
-    Ok(0)
+    mappings.sort_by_key(|mapping| (mapping.container, mapping.protocol, mapping.address(), mapping.host));
+    mappings
 }

@@ -5,11 +5,11 @@
 //! ```
 
 use anyhow::Result;
-use netmodes::publish::Mapping;
 use serde_json::{Value, json};
 
+use super::port::published;
 use super::table::{Table, ago, seconds_since};
-use super::{pause, template};
+use super::{pause, ports, template};
 use crate::cli::PsArgs;
 use crate::container::{Container, Containers, State, Status};
 use crate::host::Host;
@@ -72,7 +72,7 @@ fn row(container: &Container, whole: bool) -> Result<(Value, bool)> {
         "RunningFor": format!("{} ago", ago(seconds_since(&record.created))),
         "Status": format!("{}{}", status(&state, is_running), if is_paused { " (Paused)" } else { "" }),
         "State": if is_paused { "paused" } else if is_running { "running" } else { state.status.text() },
-        "Ports": ports(record.network.expose.as_slice(), &state, is_running),
+        "Ports": if is_running { ports::column(&record.network.expose, &published(&state)) } else { String::new() },
         "Names": record.name,
         "Labels": record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","),
         "Networks": networks.join(","),
@@ -92,50 +92,4 @@ fn status(state: &State, is_running: bool) -> String {
         Status::Created | Status::Starting => "Created".into(),
         _ => format!("Exited ({}) {} ago", state.exit_code, ago(seconds_since(&state.finished))),
     }
-}
-
-/// `0.0.0.0:8080->80/tcp, 53/udp`; neighbours become ranges.
-fn ports(exposed: &[String], state: &State, is_running: bool) -> String {
-    if !is_running {
-        return String::new();
-    }
-    let mut mappings: Vec<Mapping> = state.endpoints.iter().flat_map(|endpoint| endpoint.ports.clone()).collect();
-    mappings.sort_by_key(|mapping| (mapping.container, mapping.protocol, mapping.at, mapping.host));
-    let mut words: Vec<String> = ranges(&mappings).into_iter().map(|(first, last)| range(&first, &last)).collect();
-    let is_published = |word: &String| mappings.iter().any(|m| format!("{}/{}", m.container, m.protocol) == *word);
-    words.extend(exposed.iter().filter(|word| !is_published(word)).cloned());
-    words.join(", ")
-}
-
-/// First and last of each run in which both ports go up by one.
-fn ranges(mappings: &[Mapping]) -> Vec<(Mapping, Mapping)> {
-    let mut runs: Vec<(Mapping, Mapping)> = Vec::new();
-    for mapping in mappings {
-        match runs.last_mut() {
-            Some((_, last)) if follows(last, mapping) => *last = *mapping,
-            _ => runs.push((*mapping, *mapping)),
-        }
-    }
-    runs
-}
-
-fn follows(last: &Mapping, next: &Mapping) -> bool {
-    let same = (last.at, last.protocol) == (next.at, next.protocol);
-    same && last.container.checked_add(1) == Some(next.container)
-        && last.host.first.checked_add(1) == Some(next.host.first)
-}
-
-fn range(first: &Mapping, last: &Mapping) -> String {
-    if first == last {
-        return first.to_string();
-    }
-    format!(
-        "{}:{}-{}->{}-{}/{}",
-        first.address(),
-        first.host.first,
-        last.host.first,
-        first.container,
-        last.container,
-        first.protocol
-    )
 }

@@ -188,7 +188,10 @@ pub struct Network {
     pub mode: Mode,
     /// `-p`
     pub publish: Vec<Mapping>,
-    /// `--expose` and the image's EXPOSE, as `80/tcp`.
+    /// `-P`: every exposed port, too; which port of the host, is decided at each start.
+    #[serde(default)]
+    pub publish_all: bool,
+    /// `--expose`, the image's EXPOSE, and what is published, as `80/tcp`.
     pub expose: Vec<String>,
     /// `--add-host`, as `name:address`.
     pub extra_hosts: Vec<String>,

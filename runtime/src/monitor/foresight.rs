@@ -42,7 +42,7 @@ fn bridged(container: &Container) -> Result<(Plan, Files)> {
     let record = &container.record;
     let networks = networks(&container.host)?;
     let network = networks.foresee(record.network.mode.network().unwrap_or_default())?;
-    let mappings = hold(&record.network.publish)?.iter().map(|held| held.mapping).collect();
+    let mappings = hold(&container.host, &record.network)?.iter().map(|held| held.mapping).collect();
     let address = networks.foresee_lease(&network)?;
     let files = Files::of_network(record, &network, address)?;
     let facts = Facts::read(&mut Kernel::open(None)?, &network)?;

@@ -13,6 +13,7 @@
 //! rebuilt: if it dies, the kernel kills its container, and the next command runs the same teardown.
 
 pub mod clients;
+pub mod crossing;
 pub mod etc_files;
 pub mod event_loop;
 pub mod foresight;

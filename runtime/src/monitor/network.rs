@@ -22,13 +22,14 @@ use netmodes::network::{Network, Networks};
 use netmodes::plan::{Plan, Step};
 use netmodes::publish::{self, Held, Mapping};
 
+use super::crossing::Crossing;
 use super::etc_files::Files;
 use super::netns::{Netns, Opened};
 use super::resolver::{Config, Resolver};
-use crate::container::record::Mode;
+use crate::container::record::{self, Mode};
 use crate::container::state::Endpoint;
 use crate::container::store::names_in;
-use crate::container::{Container, Record};
+use crate::container::{Container, Containers, Record};
 use crate::host::Host;
 use crate::lock::{Byte, Lock};
 
@@ -42,7 +43,9 @@ pub struct Connection {
     pub resolver: Option<Resolver>,
     plan: Plan,
     network: Option<Network>,
-    /// Sockets that keep the host ports ours.
+    /// Host ports of IPv6, which lead to the container's IPv4.
+    pub crossing: Crossing,
+    /// Sockets that keep the other host ports ours.
     _ports: Vec<Held>,
 }
 
@@ -88,7 +91,15 @@ impl Connection {
     }
 
     fn lone(kernel: Kernel, plan: Plan) -> Connection {
-        Connection { kernel, endpoints: Vec::new(), resolver: None, plan, network: None, _ports: Vec::new() }
+        Connection {
+            kernel,
+            endpoints: Vec::new(),
+            resolver: None,
+            plan,
+            network: None,
+            crossing: Crossing::default(),
+            _ports: Vec::new(),
+        }
     }
 
     /// Lets the ports and the name server go, and keeps what the way down needs.
@@ -134,7 +145,7 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
     let networks = networks(&container.host)?;
     let mut kernel = Kernel::open(Some(opened.inside))?;
     let network = networks.find(name)?;
-    let ports = hold(&record.network.publish)?;
+    let ports = hold(&container.host, &record.network)?;
     let mappings: Vec<Mapping> = ports.iter().map(|held| held.mapping).collect();
     let address = networks.lease(&network, &record.id)?;
     let files = Files::of_network(record, &network, address)?;
@@ -151,7 +162,17 @@ fn join(container: &Container, netns: &Netns, opened: Opened, name: &str) -> Res
         let config = Config { members: vec![member], upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
         Resolver::new(opened.resolver, config, alive(&container.host))
     });
-    Ok(Connection { kernel, endpoints: vec![endpoint], resolver, plan, network: Some(network), _ports: ports })
+    let (crossed, translated) =
+        ports.into_iter().partition(|held| held.mapping.address().is_ipv6() && address.is_ipv4());
+    Ok(Connection {
+        kernel,
+        endpoints: vec![endpoint],
+        resolver,
+        plan,
+        network: Some(network),
+        crossing: Crossing::new(crossed, address),
+        _ports: translated,
+    })
 }
 
 /// What is asked of the network for this start; neither a name server nor a name for `ip netns` yet.
@@ -179,12 +200,31 @@ fn reinstate(host: &Host, kernel: &mut Kernel) -> Result<()> {
     Ok(())
 }
 
-/// Binds every host port, before anything is made: one that somebody holds ends the start here.
+/// Binds every host port, before anything is made: one that somebody holds ends the start here. Those that are named
+/// come first, so that `-P` does not take one of them.
 ///
 /// # Errors
 /// A port that somebody holds.
-pub fn hold(mappings: &[Mapping]) -> Result<Vec<Held>> {
-    mappings.iter().map(|mapping| Ok(publish::hold(mapping)?)).collect()
+pub fn hold(host: &Host, wanted: &record::Network) -> Result<Vec<Held>> {
+    let mut mappings = wanted.publish.clone();
+    if wanted.publish_all {
+        let exposed: Vec<_> =
+            wanted.expose.iter().map(|word| publish::parse_exposed(word)).collect::<Result<_, _>>()?;
+        mappings.extend(publish::all_of(&exposed.concat(), &wanted.publish));
+    }
+    let who = |words: &[String]| holder(host, words);
+    let mut held = Vec::new();
+    for mapping in &mappings {
+        held.extend(publish::hold(mapping, &who)?);
+    }
+    Ok(held)
+}
+
+/// The name of the container whose monitor has these arguments; as its record says, for it may have been renamed.
+fn holder(host: &Host, words: &[String]) -> Option<String> {
+    let [program, name, .., id] = words else { return None };
+    let recorded = || Containers::of(host).load(id).ok()?.map(|container| container.record.name);
+    (program == super::spawn::NAME).then(|| recorded().unwrap_or_else(|| name.clone()))
 }
 
 /// Whether the container of an id runs: asked of the kernel at each question, so names of the dead do not count.

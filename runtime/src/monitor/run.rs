@@ -163,8 +163,10 @@ impl Run {
             let mut services: Vec<&mut dyn Service> = vec![&mut self.clients];
             services.extend(self.streams.as_mut().map(|streams| streams as &mut dyn Service));
             services.extend(self.life.as_mut().map(|life| life as &mut dyn Service));
-            let connection = self.network.as_mut().map(|(_, connection)| connection);
-            services.extend(connection.and_then(|c| c.resolver.as_mut()).map(|resolver| resolver as &mut dyn Service));
+            if let Some((_, connection)) = &mut self.network {
+                services.push(&mut connection.crossing);
+                services.extend(connection.resolver.as_mut().map(|resolver| resolver as &mut dyn Service));
+            }
             event_loop::turn(&mut services)?;
             let Some(code) = self.life.as_ref().and_then(Life::exit_code) else { continue };
             // Who wants it stopped has the last word over who wants it restarted.

@@ -4,6 +4,7 @@
 //!   probe tcp-serve PORT        answers each connection with "you are ADDRESS"
 //!   probe udp-serve PORT        answers each datagram with "you are ADDRESS"
 //!   probe udp-ask ADDRESS:PORT  prints the answer; exit code 1 if none comes within 2 s
+//!   probe hold FIRST LAST       listens on these ports of both families for ever, and says "all held"
 //!   probe dns-serve PORT IP     answers every question with this address
 //!   probe socket FAMILY         opens a datagram socket of "alg", "vsock" or "inet"; exit code 1 and the reason if refused
 //! ```
@@ -20,10 +21,11 @@ fn main() {
         ["tcp-serve", port] => tcp_serve(port),
         ["udp-serve", port] => udp_serve(port),
         ["udp-ask", address] => udp_ask(address),
+        ["hold", first, last] => hold(first, last),
         ["dns-serve", port, address] => dns_serve(port, address),
         ["socket", family] => open(family),
         _ => Err(Error::other(
-            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | dns-serve PORT IP | socket FAMILY",
+            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | hold FIRST LAST | dns-serve PORT IP | socket FAMILY",
         )),
     };
     if let Err(error) = result {
@@ -50,13 +52,23 @@ fn udp_serve(port: &str) -> Result<(), Error> {
 }
 
 fn udp_ask(address: &str) -> Result<(), Error> {
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let socket = UdpSocket::bind(if address.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" })?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     socket.connect(address)?;
     socket.send(b"who am I?")?;
     let mut answer = [0; 2048];
     let count = socket.recv(&mut answer)?;
     std::io::stdout().write_all(&answer[..count])
+}
+
+/// A listener on [::] has the port of IPv4, too (ipv6(7), IPV6_V6ONLY).
+fn hold(first: &str, last: &str) -> Result<(), Error> {
+    let ports = first.parse().map_err(Error::other)?..=last.parse::<u16>().map_err(Error::other)?;
+    let _held = ports.map(|port| TcpListener::bind(("::", port))).collect::<Result<Vec<_>, _>>()?;
+    println!("all held");
+    loop {
+        std::thread::park();
+    }
 }
 
 /// Answers A questions (RFC 1035 section 4): the question is sent back, with one resource record that points to its name.

@@ -6,8 +6,9 @@
 //!   verbs       wait, pause, rename, top
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
-//!   ports       -p, from everywhere                 names, networks       DNS, hosts, network commands
-//!   images, image_archives, hostile_images           where they come from, and what some of them try
+//!   ports       -p, from everywhere                 publish_all           -P, both families
+//!   names, networks                                 DNS, hosts, network commands
+//!   images, image_archives, hostile_images          where they come from, and what some of them try
 //!   exit_codes, bad_input, corners                  crash, faults, starved, many    what must not go wrong
 //! ```
 
@@ -30,6 +31,7 @@ mod names;
 mod networks;
 mod ports;
 mod posture;
+mod publish_all;
 mod recipe;
 mod starved;
 mod streams;

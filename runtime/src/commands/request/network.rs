@@ -45,11 +45,12 @@ pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Net
     }
     let mut expose = Vec::new();
     for word in args.expose.iter().chain(config.exposed_ports().iter().flatten()) {
-        expose.extend(publish::parse_exposed(word)?.into_iter().map(|(port, protocol)| format!("{port}/{protocol}")));
+        expose.extend(publish::parse_exposed(word)?);
     }
-    expose.sort();
+    expose.extend(mappings.iter().map(|mapping| (mapping.container, mapping.protocol)));
+    expose.sort_unstable();
     expose.dedup();
-    if mode == Mode::Host && !mappings.is_empty() {
+    if mode == Mode::Host && (args.publish_all || !mappings.is_empty()) {
         eprintln!("WARNING: Published ports are discarded when using host network mode");
     }
     if !matches!(mode, Mode::Network(_) | Mode::Default) {
@@ -61,7 +62,8 @@ pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Net
     Ok(Network {
         mode,
         publish: mappings,
-        expose,
+        publish_all: args.publish_all,
+        expose: expose.iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect(),
         extra_hosts: args.add_host.clone(),
         dns: args.dns.clone(),
         dns_search: args.dns_search.iter().map(|word| resolv::parse_search(word)).collect::<Result<_, _>>()?,
@@ -90,7 +92,7 @@ fn mode(host: &Host, args: &ContainerArgs) -> Result<Mode> {
         (args.hostname.is_some(), "hostname and the network mode"),
         (!args.dns.is_empty(), "dns and the network mode"),
         (!args.add_host.is_empty(), "custom host-to-IP mapping and the network mode"),
-        (!args.publish.is_empty(), "port publishing and the container type network mode"),
+        (args.publish_all || !args.publish.is_empty(), "port publishing and the container type network mode"),
         (!args.expose.is_empty(), "port exposing and the container type network mode"),
     ];
     if let Some((_, what)) = conflicts.iter().find(|(is, _)| *is) {

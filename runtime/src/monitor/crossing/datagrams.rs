@@ -1,0 +1,106 @@
+//! UDP through the monitor: a socket for each client, so that answers find their way back.
+//!
+//! ```text
+//! [2001:db8::7]:5000 ──> [::]:53 ──> socket of that client ──> 172.17.0.2:53
+//!                    <──         <──                        <──
+//! ```
+//!
+//! A client that is silent for 90 seconds is forgotten; of too many the one that has been silent longest.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use crate::monitor::service::{Readiness, Service, Watch};
+
+/// Clients of one port at a time.
+const MOST: usize = 100;
+/// As long as Docker's proxy remembers a client.
+const SILENCE: Duration = Duration::from_secs(90);
+/// Datagrams that are passed on before others have their turn.
+const BURST: usize = 32;
+/// The largest datagram (RFC 768: 16 bits of length).
+const LARGEST: usize = 65536;
+
+/// One port.
+#[derive(Debug)]
+pub struct Datagrams {
+    socket: UdpSocket,
+    target: SocketAddr,
+    clients: Vec<Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    address: SocketAddr,
+    socket: UdpSocket,
+    heard: Instant,
+}
+
+impl Datagrams {
+    /// Serves a bound socket that does not block.
+    pub fn new(socket: OwnedFd, target: SocketAddr) -> Datagrams {
+        Datagrams { socket: socket.into(), target, clients: Vec::new() }
+    }
+
+    fn take_in(&mut self) {
+        let mut datagram = vec![0; LARGEST];
+        for _ in 0..BURST {
+            let Ok((length, address)) = self.socket.recv_from(&mut datagram) else { return };
+            if let Some(client) = self.client(address) {
+                client.heard = Instant::now();
+                // What the container does not take is lost, as datagrams are.
+                let _ = client.socket.send(&datagram[..length]);
+            }
+        }
+    }
+
+    /// The client of that address, made if it is new; `None` without descriptors.
+    fn client(&mut self, address: SocketAddr) -> Option<&mut Client> {
+        if let Some(index) = self.clients.iter().position(|client| client.address == address) {
+            return self.clients.get_mut(index);
+        }
+        if self.clients.len() >= MOST {
+            let oldest = self.clients.iter().enumerate().min_by_key(|(_, client)| client.heard)?.0;
+            self.clients.swap_remove(oldest);
+        }
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.set_nonblocking(true).and_then(|()| socket.connect(self.target)).ok()?;
+        self.clients.push(Client { address, socket, heard: Instant::now() });
+        self.clients.last_mut()
+    }
+
+    fn give_back(&mut self, index: usize) {
+        let mut datagram = vec![0; LARGEST];
+        let client = &mut self.clients[index];
+        for _ in 0..BURST {
+            // An error is a datagram that met a closed port: reading it has cleared it.
+            let Ok(length) = client.socket.recv(&mut datagram) else { return };
+            client.heard = Instant::now();
+            let _ = self.socket.send_to(&datagram[..length], client.address);
+        }
+    }
+}
+
+impl Service for Datagrams {
+    fn watch(&self, watch: &mut Vec<Watch>) {
+        watch.push(Watch::read(self.socket.as_raw_fd()));
+        watch.extend(self.clients.iter().map(|client| Watch::read(client.socket.as_raw_fd())));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.clients.iter().map(|client| client.heard + SILENCE).min()
+    }
+
+    fn ready(&mut self, fd: RawFd, _readiness: Readiness) {
+        if fd == self.socket.as_raw_fd() {
+            self.take_in();
+        } else if let Some(index) = self.clients.iter().position(|client| client.socket.as_raw_fd() == fd) {
+            self.give_back(index);
+        }
+    }
+
+    fn expired(&mut self, now: Instant) {
+        self.clients.retain(|client| client.heard + SILENCE > now);
+    }
+}
