@@ -21,7 +21,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
 # cargo starts test programs by way of this runner: they are built as yourself and run as root.
 RUNNER := $(if $(SUDO),CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_RUNNER="$(SUDO)")
 
-.PHONY: build demo test test-faults test-vm lint deny install help rust tools-build tools-test tools-vm
+.PHONY: build demo test test-faults test-vm docs lint deny install help rust tools-build tools-test tools-vm
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -43,6 +43,9 @@ test-faults: rust tools-test ## SIGKILL and errors at every state-changing syste
 
 test-vm: build tools-vm ## cgroup v2, on a kernel of its own in qemu
 	tests/vm/run.sh $(RELEASE) $(TARGET_DIR)/vm
+
+docs: rust ## writes docs/modes/*.md and docs/isolation.md anew, from the code that they explain
+	PONTOON_RENEW_DOCS=1 cargo test --quiet --locked --package pontoon pages_are_fresh
 
 lint: rust
 	cargo fmt --all --check

@@ -16,6 +16,8 @@ mod control;
 mod ending;
 mod ground;
 mod network;
+#[cfg(test)]
+mod pages;
 mod program;
 mod root;
 mod script;

@@ -33,8 +33,8 @@ fn silent(scene: &Scene<'_>) -> Vec<Line> {
         "# Pontoon calls pivot_root(2) here and unmounts the old root. A shell cannot: setpriv and chroot are files of the old root.",
     ];
     if scene.spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some()) {
-        says.push("# Before the program Pontoon loads a seccomp filter: no mount(2), bpf(2), keyctl(2) …, whatever it may have.");
-        says.push("# No shell has a word for that, so here the capabilities alone stand in its way.");
+        says.push("# Before the program Pontoon loads a seccomp filter: mount(2), bpf(2), keyctl(2) and many others are refused.");
+        says.push("# No shell has a word for that, so here the capabilities alone stand in the way.");
     }
     if !missing(scene).is_empty() {
         says.push("# To get there, setpriv's successors need capabilities that the program is not to have: Pontoon drops them, too.");
