@@ -125,7 +125,7 @@ fn reason(step: &Step) -> &'static str {
 
 fn of_setting(key: &str) -> &'static str {
     match key.rsplit('/').next() {
-        Some("accept_ra") => "no container tells the host where its routers are",
+        Some("accept_ra") => "no container tells the host, or another one, where its routers are",
         Some("disable_ipv6") => "an IPv4 network has no IPv6 addresses, not even those that make themselves",
         Some("route_localnet") => "a port published on 127.0.0.1 may lead here; the firewall stops 127.0.0.1 on a wire",
         _ => "the host passes packets on from one device to another",

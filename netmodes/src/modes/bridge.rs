@@ -111,10 +111,12 @@ fn speaking(request: &Request, network: &Network, facts: &Facts, veth: &str) -> 
     elements
 }
 
-/// Before the veth's peer is born: no IPv6 in the container of a network without it (`all` sets `default` too).
+/// Before the veth's peer is born, as it takes over what `default` says: no IPv6 in the container of a network without
+/// it (`all` sets `default` too), and should it be switched on there, no belief in anybody's router advertisements.
 fn inside_before() -> Vec<Step> {
-    let key = "net/ipv6/conf/all/disable_ipv6".into();
-    vec![Step::Sysctl { place: Place::Container, key, value: "1".into() }, loopback()]
+    let sysctl =
+        |key: &str, value: &str| Step::Sysctl { place: Place::Container, key: key.into(), value: value.into() };
+    vec![sysctl("net/ipv6/conf/all/disable_ipv6", "1"), sysctl("net/ipv6/conf/default/accept_ra", "0"), loopback()]
 }
 
 /// Address and routes in the container. Where neighbours are isolated (icc=false) they are reached by the gateway, so
