@@ -31,6 +31,7 @@ mod names;
 mod networks;
 mod ports;
 mod posture;
+mod posture_calls;
 mod publish_all;
 mod recipe;
 mod starved;

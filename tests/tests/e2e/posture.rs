@@ -7,6 +7,8 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
 
 use pontoon_tests::Host;
 
@@ -63,6 +65,11 @@ fn root_posture_of_exec_is_that_of_run() {
         host.pontoon(&["exec", "x", "sh", "-c", &init]).ok()
     );
     assert_eq!(host.sh("pontoon exec x sh -c 'ls /proc/self/fd | xargs'").ok(), "0 1 2 3", "3 is ls's own");
+    let person = host.sh("pontoon exec -u 1000 x cat /proc/self/status").ok();
+    for line in ["CapBnd:\t00000000a80425fb", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "Seccomp:\t2"] {
+        assert!(person.contains(line), "{line:?} of a person in {person}");
+    }
+    assert_eq!(host.sh("pontoon exec x cat /proc/self/oom_score_adj").ok(), "0");
     let cgroups = host.sh("pontoon exec x cat /proc/self/cgroup").ok();
     assert_eq!(cgroups, host.sh("pontoon exec x cat /proc/1/cgroup").ok());
     host.sh("pontoon rm -f x").ok();
@@ -83,7 +90,7 @@ fn root_posture_masked_paths_are_empty() {
     let host = Host::ready();
     let masked = "for p in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug \
         /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware \
-        /sys/devices/system/cpu/cpu0/thermal_throttle; do
+        /sys/devices/system/cpu/cpu*/thermal_throttle; do
             if [ -d $p ]; then [ -z \"$(ls -A $p)\" ] || echo $p; elif [ -e $p ]; then [ -z \"$(head -c 1 $p)\" ] || echo $p; fi
         done";
     assert_eq!(inside(&host, "", masked), "", "these can be read");
@@ -117,6 +124,7 @@ fn root_posture_mounts_have_docker_s_flags() {
     };
     let expected: &[(&str, &[&str])] = &[
         ("/proc", &["rw", "nosuid", "nodev", "noexec"]),
+        // strictatime is what is there when neither relatime nor noatime is.
         ("/dev", &["rw", "nosuid", "size=65536k", "mode=755"]),
         ("/dev/pts", &["nosuid", "noexec", "gid=5", "mode=620", "ptmxmode=666"]),
         ("/dev/shm", &["nosuid", "nodev", "noexec", "size=65536k"]),
@@ -132,11 +140,31 @@ fn root_posture_mounts_have_docker_s_flags() {
     for path in ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"] {
         options(path);
     }
-    let strange = text
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .filter(|path| path.starts_with("/run") || path.contains("old"));
-    assert_eq!(strange.collect::<Vec<_>>(), Vec::<&str>::new(), "nothing of the host is mounted");
+    assert!(!options("/dev").iter().any(|option| option.ends_with("atime")), "strictatime on /dev");
+}
+
+#[test]
+fn root_posture_mounts_are_these_and_no_others() {
+    let host = Host::ready();
+    let text = inside(&host, "", "cut -d' ' -f2 /proc/mounts | sort");
+    let masked = "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug \
+        /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware";
+    let read_only = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger";
+    let always =
+        "/ /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup /etc/hosts /etc/hostname /etc/resolv.conf";
+    let known: Vec<&str> = [masked, read_only, always].iter().flat_map(|list| list.split_whitespace()).collect();
+    let strange = text.lines().filter(|path| {
+        let throttle = path.starts_with("/sys/devices/system/cpu/") && path.ends_with("/thermal_throttle");
+        !known.contains(path) && !throttle && !path.starts_with("/sys/fs/cgroup/")
+    });
+    assert_eq!(strange.collect::<Vec<_>>(), Vec::<&str>::new(), "mounted beyond what is known");
+    let missing = always.split_whitespace().filter(|path| !text.lines().any(|line| line == *path));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&str>::new(), "not mounted");
+    // What the kernel has of these is covered.
+    let there = |path: &&str| Path::new(path).exists();
+    let open = masked.split_whitespace().chain(read_only.split_whitespace()).filter(there);
+    let open = open.filter(|path| !text.lines().any(|line| line == *path));
+    assert_eq!(open.collect::<Vec<_>>(), Vec::<&str>::new(), "neither masked nor read-only");
 }
 
 #[test]
@@ -154,6 +182,67 @@ fn root_posture_devices() {
         );
         inside(&host, "", &script);
     }
+}
+
+#[test]
+fn root_posture_devices_have_their_numbers_and_modes_and_open() {
+    let host = Host::ready();
+    let look = "for d in null zero full random urandom tty; do stat -c '%n %F %a %t:%T' /dev/$d; done";
+    let expected = ["null 1:3", "zero 1:5", "full 1:7", "random 1:8", "urandom 1:9", "tty 5:0"];
+    let expected =
+        expected.map(|row| row.replace(' ', " character special file 666 ")).map(|row| format!("/dev/{row}"));
+    assert_eq!(inside(&host, "", look), expected.join("\n"));
+    // Made anew by the container itself, these open; 5:0 and 5:1 only where there is a terminal, and never "not permitted".
+    for numbers in ["1 3", "1 5", "1 7", "1 8", "1 9"] {
+        inside(&host, "", &format!("mknod /tmp/d c {numbers} && (exec 3<>/tmp/d)"));
+    }
+    for numbers in ["5 0", "5 1", "5 2", "136 0"] {
+        let script = format!("mknod /tmp/d c {numbers} && (exec 3</tmp/d) 2>/tmp/why; ! grep 'not permitted' /tmp/why");
+        inside(&host, "", &script);
+    }
+    inside(&host, "", "mknod /tmp/b b 7 200 && mknod /tmp/c c 10 200");
+}
+
+#[test]
+fn root_posture_network_settings() {
+    let host = Host::with_my_net();
+    let look = "cd /proc/sys/net; cat ipv4/ip_unprivileged_port_start; tr -s '\\t' ' ' < ipv4/ping_group_range
+        cat ipv4/conf/eth0/route_localnet ipv6/conf/eth0/accept_ra ipv6/conf/eth0/disable_ipv6
+        ip -6 address show dev eth0";
+    assert_eq!(inside(&host, "--network my-net", look), "0\n0 2147483647\n0\n0\n1");
+    let bridge = host.sh("ip -br link show type bridge | awk '/^br-/ {print $1}'").ok();
+    let of = |device: &str, key: &str| host.sh(&format!("cat /proc/sys/net/{}", key.replace('*', device))).ok();
+    assert_eq!(of(&bridge, "ipv6/conf/*/accept_ra"), "0");
+    assert_eq!(of(&bridge, "ipv6/conf/*/disable_ipv6"), "1");
+    assert_eq!(of(&bridge, "ipv4/conf/*/route_localnet"), "1");
+    for device in ["uplink", "lo", "all", "default"] {
+        assert_eq!(of(device, "ipv4/conf/*/route_localnet"), "0", "{device}");
+    }
+    assert_eq!(host.sh(&format!("ip -6 address show dev {bridge}")).ok(), "", "no link-local address");
+    host.sh("pontoon network rm my-net").ok();
+    // With the host's network its settings are the host's.
+    let port = host.sh("cat /proc/sys/net/ipv4/ip_unprivileged_port_start").ok();
+    assert_eq!(inside(&host, "--network host", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start"), port);
+}
+
+#[test]
+fn root_posture_stop_is_term_ten_seconds_kill() {
+    let host = Host::ready();
+    let script = "trap 'echo heard; exit 7' TERM; while :; do sleep 0.05; done";
+    host.pontoon(&["run", "-d", "--name", "polite", "busybox", "sh", "-c", script]).ok();
+    host.pontoon(&["run", "-d", "--name", "deaf", "busybox", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+        .ok();
+    let stop = |name: &str| {
+        let start = Instant::now();
+        host.pontoon(&["stop", name]).ok();
+        (start.elapsed().as_secs(), host.inspect("{{.State.ExitCode}}", name))
+    };
+    let (seconds, code) = stop("polite");
+    assert!(seconds < 5 && code == "7", "{code} after {seconds} s");
+    assert_eq!(host.sh("pontoon logs polite").ok(), "heard");
+    let (seconds, code) = stop("deaf");
+    assert!((10..15).contains(&seconds) && code == "137", "{code} after {seconds} s");
+    host.sh("pontoon rm polite deaf").ok();
 }
 
 #[test]
