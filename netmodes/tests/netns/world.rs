@@ -243,7 +243,8 @@ pub fn output(script: &str) -> String {
 
 /// Links, addresses and firewall of the namespace in which the thread is, without what the kernel is still clearing up.
 pub fn snapshot() -> String {
-    let addresses = output("ip -o addr show | grep -v '\\.[0-9a-z]\\{5\\}@' | sed 's/^[0-9]*: //' | sort");
+    let addresses =
+        output("ip -o addr show | grep -v '\\.[0-9a-z]\\{5\\}@' | sed 's/^[0-9]*: //; s/ tentative//' | sort");
     let links = output(
         "ip -o link show | grep -o '^[0-9]*: [^:@]*' | sed 's/^[0-9]*: //' | grep -v '\\.[0-9a-z]\\{5\\}$' | sort",
     );

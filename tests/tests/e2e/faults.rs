@@ -127,10 +127,15 @@ fn unfit(point: &Point, struck: &Struck) -> Option<String> {
         0 => true,
         137 => point.fault == Fault::Kill,
         1 | 125..=127 => said,
+        // The kernel has not said how the container ended.
+        255 => point.call == "wait4-own",
         _ => false,
     };
-    let whole = struck.verdict.starts_with("struck") || struck.verdict.starts_with("missed");
-    (!fit || !whole || output.err().contains("panicked")).then(|| format!("{}{output}", struck.verdict))
+    // One line, unless it says who waits for what.
+    let lines = if struck.verdict.starts_with("hangs") { usize::MAX } else { 1 };
+    let verdict: String = struck.verdict.lines().take(lines).map(|line| format!("{line}\n    ")).collect();
+    let whole = verdict.starts_with("struck") || verdict.starts_with("missed");
+    (!fit || !whole || output.err().contains("panicked")).then(|| format!("{}{output}", verdict))
 }
 
 /// Tries one point; says whether it was reached, and what is wrong then and afterwards.

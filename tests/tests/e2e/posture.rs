@@ -105,7 +105,7 @@ fn root_posture_read_only_paths_refuse() {
         let mount = mounts.lines().find(|line| line.split(' ').nth(1) == Some(path));
         let read_only =
             mount.is_some_and(|line| line.split(' ').nth(3).is_some_and(|o| o.split(',').any(|o| o == "ro")));
-        assert!(read_only || !std::path::Path::new(path).exists(), "{path}: {mount:?}");
+        assert!(read_only || !Path::new(path).exists(), "{path}: {mount:?}");
     }
     let attempts = "echo 1 > /proc/sys/net/ipv4/ip_forward || echo b > /proc/sysrq-trigger || mkdir /sys/fs/cgroup/x || echo all refused";
     assert_eq!(inside(&host, "", &format!("({attempts}) 2>/dev/null")), "all refused");
