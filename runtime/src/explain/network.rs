@@ -23,11 +23,16 @@ pub fn groups(scene: &Scene<'_>) -> Vec<Group> {
             ))
             .with(format!("netns={other}"), "the name by which `ip netns` knows it"),
         ],
-        Network::Own(plan) => own(&scene.record.name, plan),
+        Network::Own(plan) => own(&scene.record.name, publishes(scene), plan),
     }
 }
 
-fn own(name: &str, plan: &Plan) -> Vec<Group> {
+/// What Pontoon does about ports and names besides, and no shell can.
+const HELD: &str = "# Pontoon also binds these ports, so that nobody else takes them, and carries the bytes of IPv6 clients itself: \
+    the kernel\n# translates no address of one family into one of the other. A shell has no word for either.";
+const SERVED: &str = "# The name server is a part of the container's monitor: by hand, nobody answers there.";
+
+fn own(name: &str, publishes: bool, plan: &Plan) -> Vec<Group> {
     let namespace = Group::new(
         "A network namespace: devices, addresses, routes, ports and firewall of its own. All of it is empty yet.",
     )
@@ -38,7 +43,28 @@ fn own(name: &str, plan: &Plan) -> Vec<Group> {
     // `ip netns add` has given the name already.
     let steps: Vec<Step> = plan.own.iter().filter(|step| Purpose::of(step) != Purpose::Netns).cloned().collect();
     groups.extend(explain::groups(&steps));
+    if publishes {
+        remark(&mut groups, Purpose::Ports, HELD);
+    }
+    if steps.iter().any(|step| Purpose::of(step) == Purpose::Names) {
+        remark(&mut groups, Purpose::Names, SERVED);
+    }
     groups
+}
+
+/// A comment at the end of the group with that purpose, or in one of its own.
+fn remark(groups: &mut Vec<Group>, purpose: Purpose, comment: &str) {
+    if !groups.iter().any(|group| group.why == purpose.why()) {
+        groups.push(Group::new(purpose.why()));
+    }
+    if let Some(group) = groups.iter_mut().find(|group| group.why == purpose.why()) {
+        group.lines.push(Line::new(comment, ""));
+    }
+}
+
+fn publishes(scene: &Scene<'_>) -> bool {
+    let network = &scene.record.network;
+    !network.publish.is_empty() || network.publish_all && !network.expose.is_empty()
 }
 
 /// `network create NAME`

@@ -85,6 +85,7 @@ readlink /proc/$(pontoon inspect -f '{{.State.Pid}}' web)/ns/net      # … twic
 
 fn record(mode: serde_json::Value) -> Record {
     let capabilities: Vec<String> = capabilities::docker_default().iter().map(capabilities::name).collect();
+    let publish = if mode.get("network").is_some() { netmodes::publish::parse("8080:80").unwrap() } else { Vec::new() };
     let text = serde_json::json!({
         "version": 1, "id": "c0ffee".repeat(11)[..64], "name": "web", "created": "2026-11-22T12:00:00Z",
         "image": { "id": "sha256:00", "reference": "busybox" }, "auto_remove": true,
@@ -96,7 +97,7 @@ fn record(mode: serde_json::Value) -> Record {
         "hostname": "c0ffeec0ffee", "storage": { "read_only": false, "binds": [], "tmpfs": [] },
         "privileges": { "privileged": false, "capabilities": capabilities }, "limits": { "memory": 67_108_864 },
         "network": {
-            "mode": mode, "publish": [], "expose": [], "extra_hosts": [], "dns": [], "dns_search": [], "dns_options": [],
+            "mode": mode, "publish": publish, "expose": [], "extra_hosts": [], "dns": [], "dns_search": [], "dns_options": [],
         },
         "stop_signal": 15, "stop_timeout": 10, "labels": {},
     });

@@ -128,6 +128,19 @@ fn root_explained_namespaces_are_its_own() {
 }
 
 #[test]
+fn root_explained_start_on_a_terminal_says_it_before_the_shell_begins() {
+    let mut host = with_image();
+    let mut terminal = Terminal::open(&host, "pontoon run --explain -it --rm -h told --network none busybox sh");
+    terminal.expect("#!/bin/bash\r\n");
+    terminal.expect("exit \"$code\"\r\n");
+    terminal.expect("/ # ");
+    terminal.type_("hostname; exit\r");
+    terminal.expect("told\r\n");
+    assert_eq!(terminal.wait().0, 0);
+    host.settle();
+}
+
+#[test]
 fn root_explained_shell_by_hand_is_a_shell() {
     let mut host = with_image();
     let line =

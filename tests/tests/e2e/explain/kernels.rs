@@ -169,6 +169,12 @@ fn compare(lines: &'static [&'static str], undo: &'static [&'static str], web: b
     );
     assert_same(&ours.2, &theirs.0);
     assert_same(&ours.3, &theirs.1);
+    let left: Vec<&String> =
+        theirs.1.iter().filter(|line| line.contains("web.") || line.contains("container web")).collect();
+    assert!(left.is_empty(), "left of the container: {left:?}");
+    let network: Vec<&String> =
+        theirs.1.iter().filter(|line| line.contains("my-net") || line.contains("\"elem\":[[")).collect();
+    assert!(undo.is_empty() || network.is_empty(), "left of the network: {network:?}");
 }
 
 /// Kills what sleeps, and types the lines that the text of `-d` ends with as comments.
