@@ -20,6 +20,7 @@ mod isolate;
 mod launch;
 mod lock;
 mod monitor;
+mod phases;
 mod processes;
 mod spec;
 mod sys;
@@ -34,6 +35,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.first().is_some_and(|name| name == monitor::spawn::NAME) {
+        phases::inherit();
         return exit(monitor::main(&arguments));
     }
     if arguments.first().is_some_and(|name| name == launch::init::NAME) {
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit(usage::explain(&error, &arguments)),
     };
+    if cli.debug {
+        phases::begin();
+    }
     match commands::dispatch(cli) {
         Ok(code) => exit(code),
         // The end that a shell expects of a pipe's writer, without a word: 128 + SIGPIPE.

@@ -41,6 +41,9 @@ pub struct Cli {
     /// Control group under which containers get theirs
     #[arg(long, env = "PONTOON_CGROUP_PARENT", default_value = "pontoon", value_name = "NAME")]
     pub cgroup_parent: String,
+    /// Print on standard error when each phase of a start and an end was reached
+    #[arg(long)]
+    pub debug: bool,
     /// The verb
     #[command(subcommand)]
     pub command: Command,

@@ -44,6 +44,7 @@ use anyhow::{Context, Result};
 use crate::cli::{Cli, Command, ImageCommand, NetworkCommand};
 use crate::files;
 use crate::host::Host;
+use crate::phases;
 
 /// Does what was asked for; the exit code on success.
 ///
@@ -59,6 +60,7 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
     }
     let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent)?;
     sweep::sweep(&host)?;
+    phases::mark("command", "nothing is left to put right");
     match cli.command {
         Command::Run(args) => run::run(&host, args),
         Command::Create(args) => create::create(&host, args),

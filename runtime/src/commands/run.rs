@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::launch::Failure;
 use crate::lock::Lock;
 use crate::monitor::spawn;
+use crate::phases;
 
 /// Creates a container and runs it.
 ///
@@ -31,6 +32,7 @@ pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
     }
     let mut id_file = container.cidfile.as_deref().map(IdFile::claim).transpose()?;
     let (made, life) = create::make(host, container, true)?;
+    phases::mark("command", "the container is on record");
     create::note(host, &made, id_file.as_mut())?;
     let Some(life) = life else { bail!("the new container's lock is held by somebody else") };
     let manner = Manner { attached, tty: container.tty, keys, start: true, sig_proxy: args.sig_proxy };
@@ -47,6 +49,7 @@ pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
 /// Starts it, and stays with it in that manner; without one, prints its id.
 fn start(made: &Container, life: Lock, manner: Option<&Manner>, explain: bool) -> Result<i32> {
     let connection = spawn::spawn(made, life)?;
+    phases::mark("command", "the monitor is cloned");
     if explain {
         connection.send(&Request::Explain { detached: manner.is_none() }, &[])?;
     }
@@ -58,7 +61,9 @@ fn start(made: &Container, life: Lock, manner: Option<&Manner>, explain: bool) -
     if manner.is_silent() {
         super::say(format_args!("{}", made.record.id))?;
     }
-    match conversation::converse(connection, manner)? {
+    let outcome = conversation::converse(connection, manner)?;
+    phases::mark("command", "has heard of the end");
+    match outcome {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),
     }

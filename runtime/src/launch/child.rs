@@ -19,6 +19,7 @@ use super::pipe::{Failure, Pipe};
 use super::program::Program;
 use crate::isolate::cgroup::Cgroup;
 use crate::isolate::rootfs;
+use crate::phases;
 use crate::sys::{fds, process, term};
 
 /// Runs in the cloned child.
@@ -45,7 +46,9 @@ fn prepare(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio, pipe: &Pipe) -> Result<(
     if let Some(hostname) = spec.hostname() {
         nix::unistd::sethostname(hostname).with_context(|| format!("cannot set the host name {hostname}"))?;
     }
+    phases::mark("init", "is in its control group");
     let console = rootfs::enter(spec, cgroup)?;
+    phases::mark("init", "the root is built");
     match (&console, stdio) {
         (Some(console), _) => {
             term::make_controlling(console.slave.as_fd()).context("cannot make the terminal the controlling one")?;

@@ -43,6 +43,7 @@ use crate::container::{Container, Containers};
 use crate::control::{self, Request};
 use crate::host::Host;
 use crate::lock::Lock;
+use crate::phases;
 use crate::sys::fds;
 use clients::{Clients, Message, STARTER};
 
@@ -56,6 +57,7 @@ pub fn main(arguments: &[OsString]) -> i32 {
 
 fn supervise(arguments: &[OsString]) -> Result<()> {
     umask(Mode::from_bits_truncate(0o077));
+    phases::mark("monitor", "begins");
     let starter = fds::inherited(spawn::CONVERSATION).context("no conversation was handed over")?;
     let _life = Lock::handed_over(fds::inherited(spawn::LIFE).context("no lock was handed over")?);
     let container = container(arguments)?;

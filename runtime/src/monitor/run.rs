@@ -28,8 +28,12 @@ use crate::control::{Reply, Request, StopRequest};
 use crate::files;
 use crate::isolate::cgroup::{self, Cgroup};
 use crate::launch::{Failure, Stdio, launch};
+use crate::phases;
 use crate::processes;
 use crate::sys::term::{self, Size};
+
+/// In the lines of `--debug`.
+const WHO: &str = "monitor";
 
 /// Everything that a monitor holds.
 struct Run {
@@ -81,8 +85,11 @@ impl Run {
         self.state.monitor = processes::own_number_on_host()?.as_raw();
         self.container.write_state(&self.state)?;
         self.streams = Some(Streams::new(Log::open(&self.container.log_path())?));
+        phases::mark(WHO, "its state is on record");
         let (netns, opened) = Netns::make(&self.container)?;
+        phases::mark(WHO, "the network namespace is there");
         let connection = Connection::prepare(&self.container, &netns, opened)?;
+        phases::mark(WHO, "the network is planned");
         self.state.endpoints.clone_from(&connection.endpoints);
         self.container.write_state(&self.state)?;
         self.network = Some((netns, connection));
@@ -98,16 +105,19 @@ impl Run {
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.apply(resources).context("cannot set the container's limits")?;
         }
+        phases::mark(WHO, "the control group is there");
         let process = &self.container.record.process;
         let (stdio, ends) = streams_of(process.tty, process.open_stdin)?;
         let (netns, connection) = self.network.as_mut().context("the network was not prepared")?;
         let launched = netns.within(|| launch(&spec, &cgroup, &stdio));
         drop(stdio);
         let launched = launched?;
+        phases::mark(WHO, "init is cloned");
         let pidfd = launched.pidfd.try_clone().context("cannot copy a descriptor")?;
         self.life = Some(Life::new(launched.pid, pidfd, cgroup));
         if fresh {
             connection.apply(&self.container)?;
+            phases::mark(WHO, "the network is made");
         }
         self.connect_streams(ends, process.tty.then(|| launched.console()).transpose()?)?;
         for message in early {
@@ -117,7 +127,9 @@ impl Run {
         self.state.pid = pid.as_raw();
         self.state.start_time = processes::start_time(pid)?;
         self.container.write_state(&self.state)?;
+        phases::mark(WHO, "init may go");
         launched.go()?;
+        phases::mark(WHO, "init has become the program");
         self.state.status = Status::Running;
         self.state.started = Timestamp::now().to_string();
         self.container.write_state(&self.state)?;
@@ -208,6 +220,9 @@ impl Run {
         let client = message.client;
         let Some(request) = message.request else {
             self.waiting.remove(&client);
+            if client == STARTER {
+                phases::end();
+            }
             if let Some(streams) = &mut self.streams {
                 streams.detach(client);
             }
@@ -297,6 +312,7 @@ impl Run {
 
     /// Clears everything away, says so, and lets go.
     fn finish(mut self, ended: Result<i32>) -> Result<()> {
+        phases::mark(WHO, "init has ended");
         let reply = self.conclusion(ended);
         let cleared = self.clear_away();
         let is_clear = cleared.is_ok();
@@ -306,6 +322,7 @@ impl Run {
             }
             (reply, _) => reply,
         };
+        phases::mark(WHO, "everything is cleared away");
         self.tell_waiting(&reply);
         for client in std::mem::take(&mut self.restarting) {
             self.clients.reply(client, &reply);

@@ -22,6 +22,7 @@ use crate::container::Container;
 use crate::control::{Connection, Reply};
 use crate::isolate::cgroup::{self, Cgroup};
 use crate::lock::Lock;
+use crate::phases;
 use crate::sys::{fds, mount, process};
 
 /// The name under which a monitor finds itself in argv\[0\].
@@ -85,9 +86,9 @@ fn become_monitor(
     life: &Lock,
     arguments: &[CString],
 ) -> Infallible {
-    let placed = [(null.as_fd(), 0), (null.as_fd(), 1), (null.as_fd(), 2)]
-        .into_iter()
-        .try_for_each(|(fd, number)| fds::place(fd, number));
+    // With --debug the monitor writes where the person reads, until the command has gone.
+    let silent = if phases::are_shown() { 0..=1 } else { 0..=2 };
+    let placed = silent.into_iter().try_for_each(|number| fds::place(null.as_fd(), number));
     // Numbers below 10 are taken over one by one, so what is needed later is first moved out of the way.
     let moved = placed.and_then(|()| {
         Ok((
@@ -103,7 +104,7 @@ fn become_monitor(
         let _ = nix::unistd::chdir("/");
         if ready.is_ok() {
             process::reset_signals();
-            process::exec_descriptor(binary.as_fd(), arguments, &[]);
+            process::exec_descriptor(binary.as_fd(), arguments, &phases::environment());
         }
         // Here, not further down: what is owned in this block was closed by `keep_only` and must not be dropped.
         process::exit(125)
