@@ -31,6 +31,9 @@ pub trait Net {
     /// # Errors
     /// What the kernel refuses.
     fn del(&mut self, step: &Step) -> Result<(), Error>;
+
+    /// Does what deletions have left to be done once, after the last of them.
+    fn settle(&mut self) {}
 }
 
 /// Makes the steps in their order.
@@ -76,7 +79,9 @@ pub fn reinstate(journal: &Path, net: &mut impl Net) -> Result<(), Error> {
     let elements: Vec<&Step> = steps.iter().filter(|step| matches!(step, Step::Element(_))).collect();
     elements.iter().try_for_each(|step| net.ensure(step))?;
     let left = Journal::look(journal)?;
-    elements.into_iter().filter(|step| !left.contains(step)).try_for_each(|step| net.del(step))
+    let gone = elements.into_iter().filter(|step| !left.contains(step)).try_for_each(|step| net.del(step));
+    net.settle();
+    gone
 }
 
 /// Deletes everything that the journal says, newest first, and then the journal. What could not be deleted stays in
@@ -90,6 +95,7 @@ pub fn undo(journal: &mut Journal, net: &mut impl Net) -> Vec<Error> {
             left.push(step.clone());
         }
     }
+    net.settle();
     left.reverse();
     if let Err(error) = journal.keep(left) {
         errors.push(error);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! root   /var/lib/pontoon   what lasts: containers/ names/ networks/ images/ scratch/
-//! state  /run/pontoon       what dies with the kernel: boot lock containers/ names/ networks/
+//! state  /run/pontoon       what dies with the kernel: boot lock containers/ names/ networks/ rootfs/
 //! netns, mount namespace, cgroup parent: those of the caller
 //! ```
 //!
@@ -21,7 +21,7 @@ use crate::files;
 use crate::lock::Lock;
 
 /// Directories of what dies with the kernel.
-const IN_STATE: [&str; 3] = ["containers", "names", "networks"];
+const IN_STATE: [&str; 4] = ["containers", "names", "networks", "rootfs"];
 
 /// The directories and the cgroup parent of one Pontoon.
 #[derive(Debug, Clone)]
@@ -64,6 +64,11 @@ impl Host {
             }
         }
         Ok(host)
+    }
+
+    /// The empty directory that every container's root is mounted on, each in a mount namespace of its own.
+    pub fn mount_point(&self) -> PathBuf {
+        self.state.join("rootfs")
     }
 
     /// The lock that is taken first of all: names, and the making and removing of containers.

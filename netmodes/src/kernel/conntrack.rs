@@ -24,7 +24,7 @@ const REPLY: u16 = 2;
 const FILTER: u16 = 25;
 
 /// A port of a protocol.
-type Port = (Protocol, u16);
+pub(super) type Port = (Protocol, u16);
 
 /// Flows whose first packet went to this address and port of the host.
 pub(super) fn forget_towards(socket: &mut Socket, address: IpAddr, port: Port) {

@@ -94,15 +94,21 @@ impl Kernel {
             _ => {}
         }
         match element {
-            Element::Publish { protocol, to, to_port, .. } => {
-                conntrack::forget_answered_by(&mut self.host.netfilter, *to, Some((*protocol, *to_port)));
-            }
-            Element::Own { address, .. } => {
-                conntrack::forget_answered_by(&mut self.host.netfilter, *address, None);
-            }
+            Element::Publish { protocol, to, to_port, .. } => self.forgotten.push((*to, Some((*protocol, *to_port)))),
+            Element::Own { address, .. } => self.forgotten.push((*address, None)),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Forgets the flows of deleted elements. The kernel looks through its whole table each time, a quarter of a
+    /// millisecond: a container that goes is looked for once, not once a port.
+    pub(super) fn forget_flows(&mut self) {
+        let forgotten = std::mem::take(&mut self.forgotten);
+        let goes = |address| forgotten.contains(&(address, None));
+        for (address, port) in forgotten.iter().filter(|(address, port)| port.is_none() || !goes(*address)) {
+            conntrack::forget_answered_by(&mut self.host.netfilter, *address, *port);
+        }
     }
 
     /// Does the key map to what we said? Leases make a container's address its own, so the value names the owner.

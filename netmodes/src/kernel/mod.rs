@@ -21,6 +21,7 @@ mod socket;
 mod sysctl;
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -80,6 +81,8 @@ pub struct Kernel {
     unsettled: Vec<String>,
     /// Were the firewall's tables made anew?
     rebuilt: bool,
+    /// Whose flows are to be forgotten when all elements are deleted: a container's, or those of one of its ports.
+    forgotten: Vec<(IpAddr, Option<conntrack::Port>)>,
 }
 
 impl Kernel {
@@ -89,7 +92,7 @@ impl Kernel {
     /// # Errors
     /// No descriptor left, or the kernel has no nf_tables.
     pub fn open(inside: Option<Inside>) -> Result<Kernel, Error> {
-        Ok(Kernel { host: Space::open()?, inside, unsettled: Vec::new(), rebuilt: false })
+        Ok(Kernel { host: Space::open()?, inside, unsettled: Vec::new(), rebuilt: false, forgotten: Vec::new() })
     }
 
     /// The container's side, if there is one.
@@ -209,6 +212,10 @@ impl Net for Kernel {
             Step::NamedNetns { name, target } => netns::forget_name(name, target),
             Step::Table { .. } | Step::Sysctl { .. } | Step::Resolver { .. } => Ok(()),
         }
+    }
+
+    fn settle(&mut self) {
+        self.forget_flows();
     }
 }
 

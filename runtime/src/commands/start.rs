@@ -4,7 +4,7 @@
 //! record ─ life lock ─ monitor ─ Started         (running already: nothing to do, or attach)
 //! ```
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::conversation::{self, Manner, Outcome};
 use super::request::Attached;
@@ -13,6 +13,7 @@ use crate::cli::StartArgs;
 use crate::container::{Container, Containers, Status};
 use crate::control::Connection;
 use crate::host::Host;
+use crate::isolate::cgroup::{self, Cgroup};
 use crate::monitor::spawn;
 
 /// Starts containers and prints their names; with `-a` ends as the one container does.
@@ -64,7 +65,17 @@ pub fn spawn_monitor(container: &Container) -> Result<Option<Connection>> {
         None if container.state()?.status == Status::Running => return Ok(None),
         None => bail!("container {} is just being started", container.record.name),
     };
+    clear_leftovers(container)?;
     container.write_starting()?;
     drop(operation);
     spawn::spawn(container, life).map(Some)
+}
+
+/// A control group of that name can only be a leftover, as we hold the container's life: the state that knew of it was
+/// lost. It is killed here, as a monitor's own pid namespace does not show it other processes.
+fn clear_leftovers(container: &Container) -> Result<()> {
+    match Cgroup::open(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id)? {
+        Some(old) => old.kill().and_then(|()| old.remove()).context("cannot clear away an old control group"),
+        None => Ok(()),
+    }
 }

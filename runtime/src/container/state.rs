@@ -49,8 +49,6 @@ pub struct State {
     pub pid: i32,
     /// Start time of init in clock ticks since boot (proc_pid_stat(5) field 22): a number alone is never believed.
     pub start_time: u64,
-    /// Process number of the monitor on the host.
-    pub monitor: i32,
     /// RFC 3339; empty when it never ran.
     pub started: String,
     /// RFC 3339; empty while it runs.

@@ -312,11 +312,15 @@ impl Container {
         files::write_json(&self.state_dir().join("state.json"), state, Durability::UntilReboot)
     }
 
-    /// Says beforehand how this run will have ended if the host dies under it: 255, as Docker calls it.
+    /// Says beforehand how this run will have ended if the host dies under it: 255, as Docker calls it. Of one that
+    /// vanishes with its end nobody will ask.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_fate(&self, running: &State) -> Result<()> {
+        if self.record.auto_remove {
+            return Ok(());
+        }
         let started = running.started.clone();
         let fate = State {
             version: files::VERSION,

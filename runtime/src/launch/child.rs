@@ -36,7 +36,9 @@ pub fn run(spec: &Spec, cgroup: &Cgroup, program: &Program, stdio: &Stdio, pipe:
 }
 
 fn prepare(spec: &Spec, cgroup: &Cgroup, stdio: &Stdio, pipe: &Pipe) -> Result<()> {
-    cgroup.enter().context("cannot place the container in its control group")?;
+    if cgroup.fd().is_none() {
+        cgroup.enter().context("cannot place the container in its control group")?;
+    }
     nix::unistd::setsid().context("setsid")?;
     umask(Mode::empty());
     if has_namespace(spec, LinuxNamespaceType::Cgroup) {

@@ -60,7 +60,9 @@ fn run(program: &Program, pipe: &Pipe, keep: &[RawFd], enter: impl FnOnce() -> R
 fn enter(init: BorrowedFd<'_>, cgroup: &Cgroup, stdio: &Stdio, pipe: &Pipe, unified: bool) -> Result<()> {
     nix::unistd::setsid().context("setsid")?;
     // The host's mounts and the container's group, in this order: the namespaces hide the way.
-    cgroup.enter().context("cannot place the program in the container's control group")?;
+    if cgroup.fd().is_none() {
+        cgroup.enter().context("cannot place the program in the container's control group")?;
+    }
     pipe.await_go()?;
     let mut namespaces =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;

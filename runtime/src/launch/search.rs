@@ -27,10 +27,9 @@ pub fn exec(arguments: &[CString], environment: &[CString]) -> Failure {
     let mut worst = None;
     for directory in path(environment).split(|byte| *byte == b':') {
         let Some(candidate) = join(directory, &name) else { continue };
-        let error = sys::process::exec_path(&candidate, arguments, environment);
-        match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOENT | Errno::ENOTDIR) if !exists(&candidate) => {}
-            _ => worst = worst.or(Some(error)),
+        // Asked first: a stat(2) that fails costs a tenth of an execve(2) that fails.
+        if exists(&candidate) {
+            worst = worst.or(Some(sys::process::exec_path(&candidate, arguments, environment)));
         }
     }
     match worst {
@@ -52,8 +51,9 @@ fn failure(quoted: &str, error: &io::Error) -> Failure {
     Failure { code, sentence: format!("{quoted}{said}") }
 }
 
+/// Whether there is something. What cannot be looked at is left to execve(2), which says why.
 fn exists(path: &CString) -> bool {
-    nix::sys::stat::stat(path.as_c_str()).is_ok()
+    !matches!(nix::sys::stat::stat(path.as_c_str()), Err(Errno::ENOENT | Errno::ENOTDIR))
 }
 
 fn join(directory: &[u8], name: &[u8]) -> Option<CString> {

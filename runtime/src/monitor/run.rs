@@ -22,7 +22,7 @@ use super::netns::Netns;
 use super::network::Connection;
 use super::service::Service;
 use super::streams::Streams;
-use super::{event_loop, renaming, specification, teardown, telling};
+use super::{event_loop, renaming, spawn, specification, teardown, telling};
 use crate::container::{Container, State, Status};
 use crate::control::{Reply, Request, StopRequest};
 use crate::files;
@@ -30,6 +30,7 @@ use crate::isolate::cgroup::{self, Cgroup};
 use crate::launch::{Failure, Stdio, launch};
 use crate::phases;
 use crate::processes;
+use crate::sys::memory;
 use crate::sys::term::{self, Size};
 
 /// In the lines of `--debug`.
@@ -82,16 +83,13 @@ pub fn supervise(container: Container, clients: Clients, early: Vec<Message>) ->
 impl Run {
     /// Everything from the namespace to the running program.
     fn start(&mut self, early: Vec<Message>) -> Result<()> {
-        self.state.monitor = processes::own_number_on_host()?.as_raw();
-        self.container.write_state(&self.state)?;
+        spawn::enter_cgroup(&self.container.host)?;
         self.streams = Some(Streams::new(Log::open(&self.container.log_path())?));
-        phases::mark(WHO, "its state is on record");
         let (netns, opened) = Netns::make(&self.container)?;
         phases::mark(WHO, "the network namespace is there");
         let connection = Connection::prepare(&self.container, &netns, opened)?;
         phases::mark(WHO, "the network is planned");
         self.state.endpoints.clone_from(&connection.endpoints);
-        self.container.write_state(&self.state)?;
         self.network = Some((netns, connection));
         self.run_init(true, early)
     }
@@ -126,14 +124,16 @@ impl Run {
         let pid = processes::number_on_host(launched.pidfd.as_fd())?;
         self.state.pid = pid.as_raw();
         self.state.start_time = processes::start_time(pid)?;
-        self.container.write_state(&self.state)?;
         phases::mark(WHO, "init may go");
         launched.go()?;
         phases::mark(WHO, "init has become the program");
         self.state.status = Status::Running;
         self.state.started = Timestamp::now().to_string();
         self.container.write_state(&self.state)?;
-        self.container.write_fate(&self.state)
+        self.container.write_fate(&self.state)?;
+        phases::mark(WHO, "its state is on record");
+        memory::give_back();
+        Ok(())
     }
 
     /// `--explain`: says what is about to be done.

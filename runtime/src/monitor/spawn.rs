@@ -1,7 +1,7 @@
 //! How a command makes a monitor.
 //!
 //! ```text
-//! command ── clone3(NEWPID) ──> child ── monitors' cgroup ── keep 3 (conversation), 4 (life lock)
+//! command ── clone3(NEWPID) ──> child ── keep 3 (conversation), 4 (life lock)
 //!         ── setsid, chdir / ── execveat(read-only copy of this binary) ──> pontoon-monitor NAME ROOT STATE PARENT ID
 //! ```
 //!
@@ -11,7 +11,7 @@
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result};
@@ -19,7 +19,8 @@ use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::container::Container;
-use crate::control::{Connection, Reply};
+use crate::control::Connection;
+use crate::host::Host;
 use crate::isolate::cgroup::{self, Cgroup};
 use crate::lock::Lock;
 use crate::phases;
@@ -42,28 +43,30 @@ pub fn spawn(container: &Container, life: Lock) -> Result<Connection> {
     let binary = mount::own_binary().context("cannot copy the mount of this program")?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null").context("cannot open /dev/null")?;
     let arguments = arguments(container)?;
-    clear_leftovers(container)?;
-    let cgroup = Cgroup::ensure_minimal(&cgroup::detect()?, &container.host.cgroup_parent, "monitors")
-        .context("cannot make the monitors' control group")?;
-    let (null, theirs) = (null.into(), Connection::new(theirs));
-    process::clone_process(libc::CLONE_NEWPID, cgroup.fd(), || {
-        if let Err(error) = cgroup.enter().context("cannot place the monitor in its control group") {
-            let _ = theirs.send(&Reply::Failed { code: 125, sentence: format!("{error:#}") }, &[]);
-            process::exit(125)
-        }
-        become_monitor(&binary, &null, theirs.as_fd(), &life, &arguments)
+    let cgroup = if cgroup::is_unified() { Some(cgroup(&container.host)?) } else { None };
+    let null = null.into();
+    process::clone_process(libc::CLONE_NEWPID, cgroup.as_ref().and_then(Cgroup::fd), || {
+        become_monitor(&binary, &null, &theirs, &life, &arguments)
     })
     .context("cannot clone the monitor")?;
     Ok(Connection::new(ours))
 }
 
-/// A control group of that name can only be a leftover, as we hold the container's life: the state that knew of it was
-/// lost. It is killed here, as a monitor's own pid namespace does not show it other processes.
-fn clear_leftovers(container: &Container) -> Result<()> {
-    match Cgroup::open(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id)? {
-        Some(old) => old.kill().and_then(|()| old.remove()).context("cannot clear away an old control group"),
-        None => Ok(()),
+/// All monitors are kept together, apart from their containers and from the session that started them.
+fn cgroup(host: &Host) -> Result<Cgroup> {
+    Cgroup::ensure_minimal(&cgroup::detect()?, &host.cgroup_parent, "monitors")
+        .context("cannot make the monitors' control group")
+}
+
+/// The monitor's own way into its group, unless it was born there.
+///
+/// # Errors
+/// When the group cannot be made or entered.
+pub fn enter_cgroup(host: &Host) -> Result<()> {
+    if cgroup::is_unified() {
+        return Ok(());
     }
+    cgroup(host)?.enter().context("cannot place the monitor in its control group")
 }
 
 fn arguments(container: &Container) -> Result<Vec<CString>> {
@@ -82,7 +85,7 @@ fn arguments(container: &Container) -> Result<Vec<CString>> {
 fn become_monitor(
     binary: &OwnedFd,
     null: &OwnedFd,
-    conversation: BorrowedFd<'_>,
+    conversation: &OwnedFd,
     life: &Lock,
     arguments: &[CString],
 ) -> Infallible {
@@ -92,7 +95,7 @@ fn become_monitor(
     // Numbers below 10 are taken over one by one, so what is needed later is first moved out of the way.
     let moved = placed.and_then(|()| {
         Ok((
-            fds::moved_above(conversation, 10)?,
+            fds::moved_above(conversation.as_fd(), 10)?,
             fds::moved_above(life.as_fd(), 10)?,
             fds::moved_above(binary.as_fd(), 10)?,
         ))

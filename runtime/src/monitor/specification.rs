@@ -16,7 +16,6 @@ use rootfs_tools::Store;
 
 use super::host_devices;
 use crate::container::{Container, Containers, record};
-use crate::host;
 use crate::isolate::{cgroup, seccomp};
 use crate::spec::{Added, Facts, spec};
 use crate::text;
@@ -27,7 +26,6 @@ use crate::text;
 /// A sentence: the image has gone, or a directory cannot be made.
 pub fn of(container: &Container) -> Result<Spec> {
     let facts = facts(container)?;
-    host::ensure_directory(&facts.root)?;
     for bind in &container.record.storage.binds {
         ensure_source(Path::new(&text::decode(&bind.source)))?;
     }
@@ -45,14 +43,20 @@ pub fn facts(container: &Container) -> Result<Facts> {
     Ok(Facts {
         layers: image.layers,
         disk: container.disk_dir(),
-        root: container.state_dir().join("rootfs"),
+        root: container.host.mount_point(),
         files: files(container)?,
         cgroup_v2: cgroup::detect()?.is_unified(),
-        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        cpus: configured_cpus(),
         devices: if privileged { host_devices::all()? } else { Vec::new() },
         added: added(&container.record)?,
         kernel: seccomp::kernel(),
     })
+}
+
+/// sysconf(3): all processors that this machine may have, also those that we may not use or that are switched off.
+fn configured_cpus() -> usize {
+    let count = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_CONF);
+    count.ok().flatten().and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
 }
 
 /// A bind's source that is not there becomes a directory, as Docker's `-v` does.

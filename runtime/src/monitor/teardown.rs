@@ -70,7 +70,7 @@ fn remove_run_files(container: &Container) -> Result<()> {
     for name in ["control", "hosts", "hostname", "resolv.conf", "journal"] {
         remove_file(&directory.join(name))?;
     }
-    host::remove_tree(&directory.join("rootfs"))
+    Ok(())
 }
 
 /// Says how the container ended. One that vanishes after its end loses its name and record here; its files on disk

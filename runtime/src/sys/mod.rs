@@ -4,7 +4,7 @@
 //! process  clone3, execveat, pidfds, credentials     fds   descriptors: inherit, keep, pass by SCM_RIGHTS
 //! mount    mount_setattr(2)                          term  terminal ioctls
 //! seccomp  seccomp(2) and the syscall numbers        bpf   bpf(2) for the cgroup v2 device filter
-//! capability  prctl(PR_CAPBSET_DROP) by number
+//! capability  prctl(PR_CAPBSET_DROP) by number       memory  malloc_trim(3)
 //! ```
 //!
 //! Each function is a safe door to one system call that nix does not offer, or offers only as `unsafe`; each `unsafe`
@@ -13,6 +13,7 @@
 pub mod bpf;
 pub mod capability;
 pub mod fds;
+pub mod memory;
 pub mod mount;
 pub mod process;
 pub mod seccomp;

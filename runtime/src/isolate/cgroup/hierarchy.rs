@@ -62,8 +62,13 @@ pub fn detect() -> Result<Hierarchy> {
     Ok(ANSWER.get_or_init(|| hierarchy).clone())
 }
 
+/// Is version 2 alone mounted where everybody has it? Asked with one statfs(2), without a look at the mount table.
+pub fn is_unified() -> bool {
+    statfs(USUAL).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC)
+}
+
 fn ask() -> Result<Hierarchy> {
-    if statfs(USUAL).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC) {
+    if is_unified() {
         return Ok(Hierarchy::V2(USUAL.into()));
     }
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;

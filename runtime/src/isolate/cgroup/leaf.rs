@@ -100,8 +100,8 @@ impl Cgroup {
         }
     }
 
-    /// The calling process, which must have but one thread, goes in: `echo 0 > tasks`, in each tree. On version 2 it was
-    /// born inside, by way of [`Cgroup::fd`], and there is nothing to do.
+    /// The calling process, which must have but one thread, goes in: `echo 0 > tasks`, in each tree. On version 2 that is
+    /// cgroup.procs; a child is better born inside, by way of [`Cgroup::fd`].
     ///
     /// To move another process, or one with threads, the kernel stops every fork on the machine and first waits for an
     /// RCU grace period, some 5 to 20 ms. A thread that moves itself through `tasks` needs none of that.
@@ -111,7 +111,7 @@ impl Cgroup {
     pub fn enter(&self) -> Result<()> {
         match &self.leaf {
             Leaf::V1(parts) => v1::enter(parts),
-            Leaf::V2(_) => Ok(()),
+            Leaf::V2(part) => v2::enter(part),
         }
     }
 

@@ -30,6 +30,6 @@ mod tree;
 mod v1;
 mod v2;
 
-pub use hierarchy::{Hierarchy, Tree, detect};
+pub use hierarchy::{Hierarchy, Tree, detect, is_unified};
 pub use leaf::{Cgroup, View};
 pub use resources::{Setting, Version, settings};

@@ -147,6 +147,14 @@ fn attach_devices(part: &Part, rules: &[devices::Rule]) -> Result<()> {
         .with_context(|| format!("cannot attach the device rules to {}", part.dir.display()))
 }
 
+/// Moves the calling process.
+///
+/// # Errors
+/// As `Cgroup::enter`.
+pub fn enter(part: &Part) -> Result<()> {
+    file::write(&part.dir.join("cgroup.procs"), "0")
+}
+
 /// cgroup.kill, or by hand before Linux 5.14.
 ///
 /// # Errors
