@@ -21,7 +21,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH")
 # cargo starts test programs by way of this runner: they are built as yourself and run as root.
 RUNNER := $(if $(SUDO),CARGO_TARGET_$(shell echo '$(TRIPLE)' | tr 'a-z-' 'A-Z_')_RUNNER="$(SUDO)")
 
-.PHONY: build demo test test-faults test-vm docs lint deny install help rust tools-build tools-test tools-vm
+.PHONY: build demo test bench test-faults test-vm docs lint deny install help rust tools-build tools-test tools-bench tools-vm
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -51,6 +51,12 @@ lint: rust
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
+bench: build tools-bench ## what things cost, beside a floor in C and whatever of docker and podman is installed
+	mkdir -p $(TARGET_DIR)/bench
+	cc -O2 -Wall -static -o $(TARGET_DIR)/bench/floor tests/bench/floor.c
+	cargo build --locked --release --package pontoon-tests --bin bench
+	PONTOON_BIN=$(RELEASE) BENCH_TOOLS=$(TARGET_DIR)/bench $(SUDO) $(dir $(RELEASE))bench $(PART)
+
 deny: rust ## licences and sources of all dependencies
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check
@@ -68,6 +74,9 @@ tools-build:
 tools-test:
 	@tests/tools.sh build test
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+
+tools-bench:
+	@tests/tools.sh build test bench
 
 tools-vm:
 	@tests/tools.sh build vm

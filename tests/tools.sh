@@ -17,6 +17,7 @@ test       command -v setsid                                   util-linux
 test       command -v ping                                     iputils-ping
 test       command -v sysctl                                   procps
 test       command -v hostname                                 hostname
+bench      command -v iperf3                                   iperf3
 vm         command -v qemu-system-x86_64                       qemu-system-x86
 vm         command -v cpio                                     cpio
 vm         command -v dpkg-deb                                 dpkg
