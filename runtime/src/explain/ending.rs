@@ -16,9 +16,10 @@ pub fn group(scene: &Scene<'_>) -> Option<Group> {
         group.lines.extend(explain::undo(&plan.own));
         group.lines.push(Line::new(r#"ip netns del "$netns""#, "with all that is in it"));
     }
-    group = group
-        .with(r#"for tree in $trees; do rmdir "$tree/$cgroup"; done"#, "it is empty by now")
-        .with(files(scene), "what told it where it was");
+    group = group.with(r#"for tree in $trees; do rmdir "$tree/$cgroup"; done"#, "it is empty by now");
+    if !scene.etc.is_empty() {
+        group = group.with(files(scene), "what told it where it was");
+    }
     group = match scene.record.auto_remove {
         true => group.with(r#"rm -r "$disk""#, "--rm: what it wrote goes, too"),
         false => group.with(r#"echo "What it wrote is in $disk/upper""#, "without --rm that stays, for another start"),
@@ -33,5 +34,5 @@ pub fn group(scene: &Scene<'_>) -> Option<Group> {
 
 fn files(scene: &Scene<'_>) -> String {
     let names: String = scene.etc.iter().map(|(name, _)| format!(" \"$files/{name}\"")).collect();
-    if names.is_empty() { "rmdir \"$root\"".into() } else { format!("rmdir \"$root\"; rm{names}") }
+    format!("rm{names}")
 }
