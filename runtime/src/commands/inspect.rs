@@ -12,7 +12,7 @@ use netmodes::publish::Mapping;
 use serde_json::{Map, Value, json};
 
 use super::port::published;
-use super::{pause, template};
+use super::{image, pause, template};
 use crate::cli::InspectArgs;
 use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
 use crate::container::state::Endpoint;
@@ -26,8 +26,14 @@ use crate::{spec, text};
 /// After what was found: `No such object`.
 pub fn inspect(host: &Host, args: &InspectArgs) -> Result<i32> {
     print(args, |name| {
-        let Some(container) = Containers::of(host).lookup(name)? else { bail!("No such object: {name}") };
-        describe(&container)
+        if let Some(container) = Containers::of(host).lookup(name)? {
+            return describe(&container);
+        }
+        // As Docker: a name that is no container's may be an image's.
+        match image::find(host, name)? {
+            Some(image) => Ok(image),
+            None => bail!("No such object: {name}"),
+        }
     })
 }
 

@@ -158,6 +158,7 @@ fn root_image_inspect_is_docker_s_json() {
         host.sh("pontoon image inspect -f '{{.Config.User}} {{join .RepoTags \",\"}}' y").ok(),
         "7:8 y:latest,me/x:1"
     );
+    assert_eq!(host.sh("pontoon inspect -f '{{.Os}}' y").ok(), "linux", "what is no container may be an image");
     let partly = host.sh("pontoon image inspect nosuch y").expect(1);
     assert!(partly.err().contains("no such image: nosuch") && partly.out().contains("y:latest"), "{partly}");
     host.sh(&format!("pontoon image inspect {} > /dev/null; pontoon rmi me/x:1 y", &id[7..13])).ok();

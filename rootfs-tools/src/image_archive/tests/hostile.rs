@@ -41,6 +41,7 @@ fn pure_bad_manifests_are_sentences() {
         (json!([{ "Config": "config.json", "Layers": [] }]).to_string(), "names 1 layers, and the archive lists 0"),
         (json!([{ "Config": "config.json", "Layers": many }]).to_string(), "the archive lists 600"),
         (item("config.json", &"x".repeat(250), "0/layer.tar"), "longer than 255"),
+        (format!("[{}]", " ".repeat(5 << 20)), "larger than 4 MiB"),
     ];
     for (text, sentence) in cases {
         let said = place.refused(&with_manifest(&text));

@@ -35,6 +35,48 @@ fn pure_nothing_is_made_behind_a_link_that_leads_out() {
     assert!(play.refused(relative).contains("make the directory rel"));
 }
 
+/// A whiteout is an entry like any other: where it would be made counts.
+#[test]
+fn pure_whiteouts_behind_links_touch_nothing_outside() {
+    let play = Playground::new();
+    let outside = play.outside();
+    let out = |name: &str| {
+        let link = Tar::default().symlink("out", outside.as_os_str().as_encoded_bytes());
+        link.file(format!("out/{name}"), b"")
+    };
+    for whiteout in [".wh.secret", ".wh..wh..opq", ".wh...", "deep/.wh.x"] {
+        let said = play.refused(out(whiteout));
+        assert!(said.contains("make the directory out") || said.contains("hides no name"), "{whiteout}: {said}");
+    }
+    assert!(play.refused(Tar::default().file("../outside/.wh.secret", b"")).contains("leads upwards"));
+    assert!(play.refused(Tar::default().file("a/.wh..", b"")).contains("hides no name"));
+    // A whiteout of a link hides the link.
+    play.unpack(Tar::default().symlink("l", "../outside").file(".wh.l", b"")).unwrap();
+    assert!(fs::symlink_metadata(play.fs("l")).unwrap().is_symlink());
+}
+
+/// chmod(2), chown(2) and utimensat(2) follow links unless they are told not to (CVE-2026-33056).
+#[test]
+fn pure_modes_and_times_of_entries_do_not_go_through_links() {
+    let play = Playground::new();
+    let outside = play.outside();
+    let before = fs::metadata(&outside).unwrap();
+    let target = outside.as_os_str().as_encoded_bytes();
+    let loose = |kind, name: &str| Head { mode: 0o7777, mtime: 1, ..head(kind, name) };
+    let tar = Tar::default()
+        .symlink("a", target)
+        .add(&loose(b'5', "a/"), b"")
+        .add(&Head { link: target.to_vec(), ..loose(b'2', "b") }, b"")
+        .hardlink("c", "b")
+        .add(&loose(b'5', "c"), b"")
+        .symlink("usr", target)
+        .symlink("usr", "elsewhere");
+    play.unpack(tar).unwrap();
+    let after = fs::metadata(&outside).unwrap();
+    assert_eq!((after.mode(), after.mtime(), after.uid()), (before.mode(), before.mtime(), before.uid()));
+    assert!(play.refused(Tar::default().symlink("d", target).file("d/e/f", b"")).contains("make the directory d"));
+}
+
 #[test]
 fn pure_names_that_lead_upwards_are_refused_everywhere() {
     let play = Playground::new();

@@ -22,6 +22,19 @@ pub fn inspect(host: &Host, args: &InspectArgs) -> Result<i32> {
     crate::commands::inspect::print(args, |word| describe(&store, &store.find(word)?))
 }
 
+/// What is known of an image; none if there is none of that name or id.
+///
+/// # Errors
+/// A record that cannot be read.
+pub fn find(host: &Host, word: &str) -> Result<Option<Value>> {
+    let store = store(host)?;
+    match store.find(word) {
+        Ok(image) => describe(&store, &image).map(Some),
+        Err(rootfs_tools::Error::NoSuchImage(_) | rootfs_tools::Error::InvalidReference { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn describe(store: &Store, image: &Image) -> Result<Value> {
     // From the text and not from the parsed configuration, which drops what it does not know (Healthcheck, Shell …).
     let config: Value = serde_json::from_str(&image.text)?;

@@ -15,7 +15,7 @@ mod prune;
 
 pub use archive::{load, save};
 pub use history::history;
-pub use inspect::inspect;
+pub use inspect::{find, inspect};
 pub use list::list;
 pub use prune::prune;
 
