@@ -31,6 +31,9 @@ use crate::store::{Draft, Published, Scratch, Store, Unpacked};
 /// How many layers are unpacked at a time: each has four threads of its own, of which two or three work.
 const SIDE_BY_SIDE: usize = 3;
 
+/// Bytes of a worker's stack: parents of a name are made one level down at a time, and there may be 256.
+const STACK: usize = 2 << 20;
+
 /// An image that has been loaded.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -126,7 +129,7 @@ fn unpack(
     thread::scope(|scope| {
         for _ in 1..count {
             // Without another thread this one does all the work.
-            let _ = thread::Builder::new().stack_size(512 << 10).spawn_scoped(scope, work);
+            let _ = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         }
         work();
     });

@@ -1,11 +1,14 @@
-//! Tables as Docker prints them: columns as wide as their widest cell, three blanks apart.
+//! Tables as Docker prints them: columns as wide as their widest cell and at least seven letters, three blanks apart.
 //!
 //! ```text
-//! NAMES   STATUS
-//! web     Up 2 minutes
+//! NAMES     STATUS
+//! web       Up 2 minutes
 //! ```
 
 use std::fmt;
+
+/// The least width of a column, of which the last has none.
+const NARROWEST: usize = 7;
 
 /// Rows of cells; the first one is the heading.
 #[derive(Debug, Default)]
@@ -20,7 +23,8 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> usize {
-        self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        let widths = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        widths.max().unwrap_or(0).max(NARROWEST)
     }
 }
 

@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn tables_have_headings() -> Result<()> {
         let rows = [json!({"Names": "web", "Status": "Up"}), json!({"Names": "a", "Status": "Exited"})];
-        assert_eq!(lines("table {{.Names}}\\t{{.Status}}", &rows)?, "NAMES   STATUS\nweb     Up\na       Exited\n");
+        assert_eq!(
+            lines("table {{.Names}}\\t{{.Status}}", &rows)?,
+            "NAMES     STATUS\nweb       Up\na         Exited\n"
+        );
         assert_eq!(lines("{{.Names}}", &rows)?, "web\na\n");
         Ok(())
     }

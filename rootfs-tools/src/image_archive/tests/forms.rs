@@ -188,6 +188,18 @@ fn pure_layers_that_are_there_are_not_read_again() {
     assert_eq!(place.store.find("x").unwrap().layer_sizes, [50_000, 1]);
 }
 
+/// Layers are unpacked side by side, on stacks of their own.
+#[test]
+fn pure_deep_names_in_many_layers_fit_on_every_stack() {
+    let place = Place::new();
+    let deep = "d/".repeat(255) + "f";
+    let layers: Vec<Vec<u8>> =
+        (0..5u8).map(|number| Tar::default().pax(&[("path", deep.as_bytes())]).file("x", &[number]).end()).collect();
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    place.load(&Carrier::docker("x", &layers).end()).unwrap();
+    assert_eq!(fs::read(place.store.find("x").unwrap().layers[0].join(&deep)).unwrap(), [4]);
+}
+
 #[test]
 fn pure_a_tag_more_leads_to_the_same_image() {
     let place = Place::new();
