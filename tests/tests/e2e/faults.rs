@@ -5,7 +5,7 @@
 //!                     strike POINT  pontoon LINE           an end within 20 s; no panic; a failure has a sentence
 //!                     it says 0? then it has done what it was told
 //!                     rm -f works, twice; ps -a is empty; the host is as it was before
-//!                     given and line once more: they work
+//!                     given and line once more: they work, and what they make is as the first time
 //! ```
 //!
 //! `PONTOON_FAULTS=all` tries every point, `PONTOON_FAULTS=EIO` every point of one fault; otherwise a sample that is spread
@@ -25,6 +25,8 @@ struct Case {
     line: &'static str,
     /// What holds when it has ended with 0.
     done: &'static str,
+    /// A line that must say the same each time that all is well again.
+    same: &'static str,
     /// Whether the monitor that runs before is struck, too.
     monitors: bool,
     /// How many points are a fair sample.
@@ -37,6 +39,7 @@ const RUN: Case = Case {
     given: "",
     line: "pontoon run --rm --name x -p 8080:80 --network my-net busybox true",
     done: "test -z $(pontoon ps -aq)",
+    same: "true",
     monitors: false,
     sample: 40,
 };
@@ -44,40 +47,54 @@ const DETACHED: Case = Case {
     given: "",
     line: "pontoon run -d --name x -p 8080:80 --network my-net busybox sleep 0.1",
     done: "pontoon inspect x",
-    monitors: false,
     sample: 24,
+    ..RUN
 };
 const START: Case = Case {
     given: "pontoon create --name x -p 8080:80 --network my-net busybox sleep 0.1",
     line: "pontoon start x",
     done: "pontoon inspect x",
-    monitors: false,
     sample: 12,
+    ..RUN
 };
-const EXEC: Case =
-    Case { given: SLEEPER, line: "pontoon exec x true", done: "pontoon exec x true", monitors: false, sample: 12 };
+const EXEC: Case = Case { given: SLEEPER, line: "pontoon exec x true", done: "pontoon exec x true", sample: 12, ..RUN };
 const STOP: Case = Case {
     given: SLEEPER,
     line: "pontoon stop -t 0 x",
     done: "test $(pontoon inspect -f {{.State.Running}} x) = false",
     monitors: true,
     sample: 12,
+    ..RUN
 };
-const REMOVE: Case =
-    Case { given: SLEEPER, line: "pontoon rm -f x", done: "test -z $(pontoon ps -aq)", monitors: true, sample: 12 };
+const REMOVE: Case = Case {
+    given: SLEEPER,
+    line: "pontoon rm -f x",
+    done: "test -z $(pontoon ps -aq)",
+    monitors: true,
+    sample: 12,
+    ..RUN
+};
 const CREATE: Case = Case {
     given: "",
     line: "pontoon network create --subnet 10.99.0.0/24 other",
     done: "pontoon network inspect other",
-    monitors: false,
     sample: 8,
+    ..RUN
 };
 const REMOVE_NETWORK: Case = Case {
     given: "pontoon network create --subnet 10.99.0.0/24 other && pontoon run --rm --network other busybox true",
     line: "pontoon network rm other",
     done: "! pontoon network inspect other",
-    monitors: false,
     sample: 8,
+    ..RUN
+};
+const LOAD: Case = Case {
+    given: "test -e /run/test/b.tar || pontoon save -o /run/test/b.tar busybox; pontoon rmi -f busybox >&- 2>&- || true",
+    line: "pontoon load -i /run/test/b.tar",
+    done: "pontoon run --rm busybox true",
+    same: "cd $PONTOON_ROOT/images && find . | sort",
+    sample: 12,
+    ..RUN
 };
 
 impl Case {
@@ -139,7 +156,7 @@ fn unfit(point: &Point, struck: &Struck) -> Option<String> {
 }
 
 /// Tries one point; says whether it was reached, and what is wrong then and afterwards.
-fn attempt(host: &Host, case: &Case, point: &Point) -> (bool, Vec<String>) {
+fn attempt(host: &Host, case: &Case, before: &Output, point: &Point) -> (bool, Vec<String>) {
     let mut wrong = Vec::new();
     let mut expect = |what: &str, line: &str| {
         let output = bounded(host, line);
@@ -159,6 +176,10 @@ fn attempt(host: &Host, case: &Case, point: &Point) -> (bool, Vec<String>) {
     if again.code != 0 || !again.stderr.is_empty() {
         wrong.push(format!("once more: {again}"));
     }
+    let same = bounded(host, case.same);
+    if same.out() != before.out() {
+        wrong.push(format!("not as before: {same}"));
+    }
     wrong.extend(clear(host));
     (struck.verdict.starts_with("struck"), wrong)
 }
@@ -171,11 +192,12 @@ fn try_all(case: &Case) {
     host.settle();
     bounded(&host, case.given).ok();
     let points = case.points(&host);
+    let before = bounded(&host, case.same);
     clear(&host);
     assert!(!points.is_empty(), "`{}` makes no system call", case.line);
     let (start, mut failures, mut struck) = (Instant::now(), Vec::new(), 0);
     for point in &points {
-        let (reached, wrong) = attempt(&host, case, point);
+        let (reached, wrong) = attempt(&host, case, &before, point);
         struck += usize::from(reached);
         if !wrong.is_empty() {
             failures.push(format!("strike - {point} -- {}\n    {}", case.line, wrong.join("\n    ")));
@@ -222,6 +244,11 @@ fn root_fault_during_stop() {
 #[test]
 fn root_fault_during_rm() {
     try_all(&REMOVE);
+}
+
+#[test]
+fn root_fault_during_load() {
+    try_all(&LOAD);
 }
 
 #[test]
