@@ -48,6 +48,8 @@ wait_for() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.1; 
 check "the busybox recipe is built and runs" equal hello pontoon run --rm --net=none busybox echo hello
 check "the exit code is the command's" code 7 pontoon run --rm --net=none busybox sh -c 'exit 7'
 check "the default network works" pontoon run --rm busybox true
+# iproute2 makes /run/netns a mount of its own when it first needs it, and leaves it so.
+/usr/bin/ip netns add first && /usr/bin/ip netns del first
 sleep 1
 snapshot >/tmp/before
 
@@ -77,6 +79,15 @@ echo 1 >"$(find $parent -path "*$id*" -name cgroup.freeze | head -n 1)"
 kill -9 "$(ps -o pid,args | awk '/[p]ontoon-monitor web/ {print $1}')"
 check "frozen, its monitor killed: rm -f" pontoon rm -f web
 check "network rm" pontoon network rm my-net
+# The text of --dry-run, by hand; its tools are those in /usr.
+by_hand() {
+    pontoon run --dry-run --rm --memory 64m -p 8080:80 busybox "$@" >/tmp/steps && PATH=/usr/bin:/usr/sbin:/bin bash /tmp/steps
+}
+check "by hand: own cgroup namespace" equal 0::/ by_hand cat /proc/self/cgroup
+check "by hand: memory.max" equal 67108864 by_hand cat /sys/fs/cgroup/memory.max
+check "by hand: cgroup2 inside, read-only" by_hand sh -c 'grep -q "^cgroup2\? /sys/fs/cgroup cgroup2 ro,nosuid,nodev,noexec" /proc/mounts || { grep cgroup /proc/mounts; exit 1; }'
+check "by hand: the network is there" by_hand sh -c 'ip route | grep default; ping -c 1 -W 3 172.17.42.1'
+
 settled() {
     for _ in $(seq 30); do
         snapshot >/tmp/after

@@ -4,14 +4,14 @@
 
 stage_one() {
     /bin/busybox mount -t tmpfs -o size=700m,mode=755 tmpfs /new
-    /bin/busybox cp -a /bin /etc /lib /dev /proc /sys /run /tmp /var /root /init /checks.sh /new/
+    /bin/busybox cp -a /bin /etc /lib /lib64 /usr /dev /proc /sys /run /tmp /var /root /init /checks.sh /new/
     exec /bin/busybox switch_root /new /init two
 }
 
 stage_two() {
     /bin/busybox --install -s /bin
     export PATH=/bin HOME=/root
-    mkdir -p /sbin /usr
+    mkdir -p /sbin
     ln -sf /bin/busybox /sbin/modprobe
     mount -t proc proc /proc
     mount -t sysfs sysfs /sys

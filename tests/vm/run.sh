@@ -4,7 +4,7 @@
 #   tests/vm/run.sh PONTOON DIRECTORY      the static binary; where kernel and initramfs are put together
 #
 #   apt-get download ──> DIRECTORY/kernel/     unpacked, not installed
-#   busybox, PONTOON, modules, checks.sh ──> DIRECTORY/initramfs.gz ──> qemu ──> DIRECTORY/console.log
+#   busybox, PONTOON, tools, modules, checks.sh ──> DIRECTORY/initramfs.gz ──> qemu ──> DIRECTORY/console.log
 #
 # The exit code is 0 only if the machine has printed "VERDICT: all checks hold".
 set -euo pipefail
@@ -35,6 +35,17 @@ closure() {
     done | tr -d ':' | tr ' ' '\n' | sed '/^$/d' | sort -u
 }
 
+# The programs that explanations speak of, with their libraries: busybox knows fewer of their words.
+tools() {
+    local tool path
+    for tool in bash mount unshare nsenter setpriv env install ip bridge nft sysctl; do
+        path=$(command -v $tool)
+        install -D "$path" "$dir/root/usr/bin/$tool"
+        ldd "$path" | grep -o '/[^ ]*' | xargs cp -L --parents -t "$dir/root"
+    done
+    install -D "$(command -v chroot)" "$dir/root/usr/sbin/chroot"
+}
+
 initramfs() {
     local root=$dir/root version tree file
     version=$(basename "$(ls -d "$dir"/kernel/lib/modules/*)")
@@ -50,6 +61,7 @@ initramfs() {
     busybox depmod -b "$root" "$version"
     cp "$(command -v busybox)" "$root/bin/busybox"
     cp "$pontoon" "$root/bin/pontoon"
+    tools
     cp "$here/init.sh" "$root/init"
     cp "$here/checks.sh" "$root/checks.sh"
     chmod 755 "$root/init" "$root/checks.sh" "$root/bin/pontoon"

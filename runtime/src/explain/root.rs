@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ( enter the control group
-//!   exec nsenter --net … unshare --mount --pid … bash /dev/fd/3 3<<'INSIDE'      from here on typed inside
+//!   exec nsenter --net … unshare --mount --pid … bash /proc/self/fd/3 3<<'INSIDE'      from here on typed inside
 //!   hostname ─ overlay ─ proc, /dev, /sys … ─ devices ─ files, volumes ─ settings ─ read-only, masked
 //! ```
 
@@ -39,7 +39,7 @@ pub fn namespaces(scene: &Scene<'_>) -> Group {
     let flags: Vec<&str> = flags.filter_map(|namespace| flag(namespace.typ())).collect();
     let join = if matches!(scene.network, Network::Host) { "" } else { "nsenter --net=/run/netns/\"$netns\" " };
     let unshare = format!(
-        "exec {join}unshare {} --fork --kill-child --propagation slave \\\n    bash -eu /dev/fd/3 3<<'INSIDE'",
+        "exec {join}unshare {} --fork --kill-child --propagation slave \\\n    bash -eu /proc/self/fd/3 3<<'INSIDE'",
         flags.join(" ")
     );
     let mut group = Group::new(INSIDE);
