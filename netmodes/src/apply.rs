@@ -44,7 +44,7 @@ pub fn apply(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Resul
     for step in steps {
         journal.begin(step)?;
         let result = net.add(step);
-        if let Err(Error::NotOurs(_)) = result {
+        if result.as_ref().is_err_and(Error::is_not_ours) {
             journal.strike(step)?;
         }
         result?;
@@ -61,7 +61,7 @@ pub fn ensure(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Resu
         journal.begin_once(step)?;
         let result = net.ensure(step);
         // Perhaps it was ours once, and somebody put his own in its place.
-        if matches!(result, Err(Error::NotOurs(_))) {
+        if result.as_ref().is_err_and(Error::is_not_ours) {
             journal.strike(step)?;
         }
         result?;

@@ -56,6 +56,9 @@ pub enum Error {
     /// An object that should have been made by us is there already, made by somebody else. It is left alone.
     #[error("{0} exists already and belongs to somebody else")]
     NotOurs(String),
+    /// The same of a bridge, by its name: perhaps it was ours, and what knew of it has been deleted by hand.
+    #[error("the device \"{0}\" exists already and belongs to somebody else; if nobody needs it: ip link delete {0}")]
+    ForeignBridge(String),
     /// Nothing has that name.
     #[error("{0}")]
     NotFound(String),
@@ -65,6 +68,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether something of somebody else's is in the way.
+    pub fn is_not_ours(&self) -> bool {
+        matches!(self, Error::NotOurs(_) | Error::ForeignBridge(_))
+    }
+
     /// A failed system call: `Error::system("read /etc/x", error)`.
     pub fn system(tried: impl Into<String>, source: impl Into<io::Error>) -> Error {
         Error::System { tried: tried.into(), source: source.into() }

@@ -180,7 +180,7 @@ impl Net for Kernel {
             Step::Element(element) => self.add_element(element, false),
             Step::Bridge { name, mac, alias, .. } => match link::find(&mut self.host.route, name)? {
                 None => self.make(step),
-                Some(link) if !is_our_bridge(&link, *mac, alias) => Err(Error::NotOurs(step.noun())),
+                Some(link) if !is_our_bridge(&link, *mac, alias) => Err(Error::ForeignBridge(name.clone())),
                 Some(link) if link.alias.is_empty() => link::set_alias(&mut self.host.route, name, alias),
                 Some(_) => Ok(()),
             },

@@ -173,7 +173,7 @@ impl Networks {
         let id = random_id()?;
         let bridge = meaning.bridge.unwrap_or_else(|| format!("br-{}", &id[..12]));
         if kernel.link(&bridge)?.is_some() {
-            return Err(Error::NotOurs(format!("the device \"{bridge}\"")));
+            return Err(Error::ForeignBridge(bridge));
         }
         let taken = self.taken()?;
         let subnet = match &new.subnet {

@@ -174,14 +174,20 @@ fn netns_foreign_devices_and_names_are_left_alone() {
     sh("ip link add foreign0 type bridge");
     let before = snapshot();
     let error = world.try_create("my-net", None, &[(NAME, "foreign0")]).unwrap_err().to_string();
-    assert_eq!(error, "the device \"foreign0\" exists already and belongs to somebody else");
+    assert_eq!(
+        error,
+        "the device \"foreign0\" exists already and belongs to somebody else; if nobody needs it: ip link delete foreign0"
+    );
     assert_eq!(snapshot(), before);
     assert!(world.networks.list().unwrap().is_empty());
     // One that came while the network was down.
     let network = world.create("other", &[(NAME, "demo0")]);
     sh("ip link del demo0; ip link add demo0 type bridge");
     let error = world.try_start(&network, "one", &[]).map(|guest| guest.id).unwrap_err().to_string();
-    assert_eq!(error, "the device \"demo0\" exists already and belongs to somebody else");
+    assert_eq!(
+        error,
+        "the device \"demo0\" exists already and belongs to somebody else; if nobody needs it: ip link delete demo0"
+    );
     // Nor does it go with the network whose name it has.
     for (_, owner) in world.networks.leases(&network).unwrap() {
         world.networks.release_all(&network, &owner).unwrap();

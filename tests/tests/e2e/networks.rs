@@ -165,6 +165,21 @@ fn root_network_goes_with_what_a_foreign_hand_left_of_it() {
 }
 
 #[test]
+fn root_network_whose_files_were_deleted_by_hand() {
+    let mut host = Host::with_my_net();
+    host.sh("pontoon run --rm --network my-net busybox true; rm -rf $PONTOON_ROOT/networks").ok();
+    host.sh("pontoon run --rm -p 8080:80 busybox true").ok();
+    host.sh("pontoon network create my-net && pontoon network rm my-net").ok();
+    // With the state gone, too, nobody knows any more whose the bridge is: the person does.
+    host.sh("rm -rf $PONTOON_ROOT/networks $PONTOON_STATE").ok();
+    host.sh("pontoon run --rm busybox true").refused(125, "ip link delete pontoon0");
+    host.sh("ip link delete pontoon0; pontoon run --rm busybox true").ok();
+    assert_eq!(host.sh("ip -br link show type bridge | awk '{print $1}'").ok(), "pontoon0");
+    // It is another network now, by its id.
+    host.settle();
+}
+
+#[test]
 fn root_network_survives_a_deleted_veth() {
     let host = Host::with_my_net();
     sleeper(&host, "one", "--network my-net");
