@@ -9,6 +9,7 @@
 //! This file parses, runs, prints one error and ends with the exit code: 125 for Pontoon's own failure, 126 for a
 //! program that cannot be executed, 127 for one that is not found, 128+n for signal n, else the program's own.
 
+mod booleans;
 mod cli;
 mod commands;
 mod container;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|name| name == launch::init::NAME) {
         return exit(launch::init::main(&arguments));
     }
+    let arguments = booleans::plain(arguments, usage::verb);
     let cli = match cli::Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return exit(usage::explain(&error, &arguments)),

@@ -33,6 +33,11 @@ pub fn explain(error: &clap::Error, arguments: &[OsString]) -> i32 {
     125
 }
 
+/// The command that `arguments` name, with all its flags.
+pub fn verb(arguments: &[OsString]) -> Command {
+    Verb::find(arguments).command
+}
+
 /// Docker's sentence for a flag that does not exist.
 pub fn unknown_flag(word: &str) -> String {
     match word.strip_prefix('-') {
@@ -84,6 +89,9 @@ impl Verb {
             }
             ErrorKind::UnknownArgument if self.command.has_subcommands() => {
                 format!("unknown command: {} {flag}", self.path)
+            }
+            ErrorKind::TooManyValues if flag.starts_with('-') => {
+                format!("invalid argument \"{value}\" for \"{}\" flag: it is true or false", self.names(bare(&flag)))
             }
             ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument | ErrorKind::TooManyValues => {
                 format!("'{}' {}", self.path, self.operands())
@@ -163,6 +171,11 @@ mod tests {
             ("pontoon port a b c", "pontoon port", "'pontoon port' requires at least 1 and at most 2 arguments"),
             ("pontoon ps extra", "pontoon ps", "'pontoon ps' accepts no arguments"),
             ("pontoon ps --nosuch=3", "pontoon ps", "unknown flag: --nosuch"),
+            (
+                "pontoon run --rm=maybe busybox",
+                "pontoon run",
+                "invalid argument \"maybe\" for \"--rm\" flag: it is true or false",
+            ),
             ("pontoon stop -xt x", "pontoon stop", "unknown shorthand flag: 'x' in -x"),
             ("pontoon network create", "pontoon network create", "'pontoon network create' requires 1 argument"),
             (

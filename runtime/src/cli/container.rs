@@ -127,9 +127,9 @@ pub struct ContainerArgs {
     /// Signal that asks the container to stop
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
-    /// Seconds to wait before it is killed
-    #[arg(long, value_name = "SECONDS")]
-    pub stop_timeout: Option<u32>,
+    /// Seconds to wait before it is killed (-1: for ever)
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub stop_timeout: Option<i64>,
     /// Show this help
     #[arg(long, action = clap::ArgAction::Help)]
     pub help: Option<bool>,

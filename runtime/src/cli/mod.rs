@@ -207,6 +207,9 @@ pub struct ExecArgs {
     /// Set an environment variable (NAME alone: copy it)
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub env: Vec<OsString>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
     /// Working directory
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<OsString>,

@@ -120,7 +120,7 @@ fn specification(container: &Container, args: &ExecArgs, command: &[OsString]) -
     let program = Process {
         args: command.iter().map(|word| text::encode(word)).collect(),
         entrypoint: 0,
-        env: request::environment(&record.process.env, &args.env)?,
+        env: request::environment(&record.process.env, &request::added(&args.env_file, &args.env)?)?,
         cwd: args.workdir.as_deref().map_or_else(|| Ok(record.process.cwd.clone()), request::working_directory)?,
         user: args.user.clone().unwrap_or_else(|| record.process.user.clone()),
         tty: args.tty,

@@ -12,7 +12,7 @@ use netmodes::publish::Mapping;
 use serde_json::{Map, Value, json};
 
 use super::port::published;
-use super::{image, pause, template};
+use super::{image, pause, template, words};
 use crate::cli::InspectArgs;
 use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
 use crate::container::state::Endpoint;
@@ -198,7 +198,7 @@ fn config(record: &Record) -> Value {
         "Image": record.image.reference,
         "WorkingDir": shown(&process.cwd),
         "Labels": record.labels,
-        "StopSignal": record.stop_signal.to_string(),
+        "StopSignal": words::signal_name(record.stop_signal),
         "StopTimeout": record.stop_timeout,
     })
 }

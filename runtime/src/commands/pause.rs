@@ -19,7 +19,7 @@ use crate::isolate::cgroup::{self, Cgroup};
 /// None of its own: each operand's trouble is said and the exit code is 1.
 pub fn pause(host: &Host, args: &ContainersArgs) -> Result<i32> {
     change(host, args, |container, group| {
-        if group.is_frozen() {
+        if is_paused(container)? {
             bail!("Container {} is already paused", container.record.id);
         }
         group.freeze()
@@ -32,7 +32,7 @@ pub fn pause(host: &Host, args: &ContainersArgs) -> Result<i32> {
 /// As [`pause`].
 pub fn unpause(host: &Host, args: &ContainersArgs) -> Result<i32> {
     change(host, args, |container, group| {
-        if !group.is_frozen() {
+        if !is_paused(container)? {
             bail!("Container {} is not paused", container.record.id);
         }
         group.thaw()
@@ -55,7 +55,8 @@ fn change(host: &Host, args: &ContainersArgs, act: impl Fn(&Container, &Cgroup) 
 /// Docker's sentence when it does not run.
 pub fn group_of_running(container: &Container) -> Result<Cgroup> {
     let runs = container.state()?.status == Status::Running && container.is_supervised()?;
-    match if runs { group(container)? } else { None } {
+    let open = || Cgroup::open(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id);
+    match if runs { open()? } else { None } {
         Some(group) => Ok(group),
         None => bail!("Container {} is not running", container.record.id),
     }
@@ -66,9 +67,5 @@ pub fn group_of_running(container: &Container) -> Result<Cgroup> {
 /// # Errors
 /// When the control groups of this host cannot be found.
 pub fn is_paused(container: &Container) -> Result<bool> {
-    Ok(group(container)?.is_some_and(|group| group.is_frozen()))
-}
-
-fn group(container: &Container) -> Result<Option<Cgroup>> {
-    Cgroup::open(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id)
+    Cgroup::is_frozen(&cgroup::detect()?, &container.host.cgroup_parent, &container.record.id)
 }

@@ -78,6 +78,11 @@ pub fn signal(word: &str) -> Result<i32> {
     }
 }
 
+/// As Docker names it: SIGTERM; a real-time signal by its number.
+pub fn signal_name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| signal.as_str().to_owned())
+}
+
 /// RTMIN, RTMIN+n, RTMAX-n, RTMAX.
 fn real_time(name: &str) -> Option<i32> {
     let (least, most) = (libc::SIGRTMIN(), libc::SIGRTMAX());
@@ -147,6 +152,7 @@ mod tests {
         {
             assert_eq!(signal(word)?, expected, "{word}");
         }
+        assert_eq!((signal_name(15), signal_name(40)), ("SIGTERM".into(), "40".into()));
         for bad in ["", "0", "65", "FOO", "RTMIN+99", "-9"] {
             assert!(signal(bad).is_err(), "{bad}");
         }

@@ -47,8 +47,8 @@ pub struct Record {
     pub network: Network,
     /// Number of the signal that asks it to stop.
     pub stop_signal: i32,
-    /// Seconds between that signal and SIGKILL.
-    pub stop_timeout: u32,
+    /// Seconds between that signal and SIGKILL; below 0 for ever.
+    pub stop_timeout: i64,
     /// Labels: the image's, and those that were given.
     pub labels: BTreeMap<String, String>,
 }

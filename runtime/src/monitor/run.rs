@@ -304,7 +304,7 @@ impl Run {
     fn stop(&mut self, stop: StopRequest) {
         let record = &self.container.record;
         let signal = stop.signal.unwrap_or(record.stop_signal);
-        let timeout = stop.timeout.unwrap_or_else(|| record.stop_timeout.into());
+        let timeout = stop.timeout.unwrap_or(record.stop_timeout);
         if let Some(life) = &mut self.life {
             life.stop(signal, timeout);
         }

@@ -74,6 +74,22 @@ const REMOVE: Case = Case {
     sample: 12,
     ..RUN
 };
+const RENAME: Case = Case {
+    given: "pontoon run -d --name was -p 8080:80 --network my-net busybox sleep 1000",
+    line: "pontoon rename was x",
+    done: "pontoon inspect x",
+    monitors: true,
+    sample: 10,
+    ..RUN
+};
+const PAUSE: Case = Case {
+    given: SLEEPER,
+    line: "pontoon pause x",
+    done: "test $(pontoon inspect -f {{.State.Paused}} x) = true",
+    monitors: false,
+    sample: 6,
+    ..RUN
+};
 const CREATE: Case = Case {
     given: "",
     line: "pontoon network create --subnet 10.99.0.0/24 other",
@@ -127,11 +143,12 @@ fn bounded(host: &Host, line: &str) -> Output {
 fn clear(host: &Host) -> Vec<String> {
     let script = "
         said() { \"$@\" 2>&1 || echo \"code $?\"; }
-        said pontoon rm -f x; said pontoon rm -f x
+        said pontoon rm -f x was; said pontoon rm -f x was
         said pontoon network rm other; said pontoon network rm other
         said pontoon ps -aq";
     let said = bounded(host, script).expect(0);
-    let fine = |line: &&str| matches!(*line, "x" | "other" | "code 1") || line.ends_with("network other not found");
+    let fine =
+        |line: &&str| matches!(*line, "x" | "was" | "other" | "code 1") || line.ends_with("network other not found");
     // A failed `rm` says why on another line, so its bare exit code tells nothing new.
     said.out().lines().filter(|line| !fine(line)).map(|line| format!("afterwards: {line}")).collect()
 }
@@ -249,6 +266,16 @@ fn root_fault_during_rm() {
 #[test]
 fn root_fault_during_load() {
     try_all(&LOAD);
+}
+
+#[test]
+fn root_fault_during_rename() {
+    try_all(&RENAME);
+}
+
+#[test]
+fn root_fault_during_pause() {
+    try_all(&PAUSE);
 }
 
 #[test]

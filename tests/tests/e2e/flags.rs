@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use pontoon_tests::Host;
+use pontoon_tests::{Host, eventually};
 
-use crate::given::sleeper;
+use crate::given::{SOON, sleeper};
 
 /// Output of `pontoon run --rm FLAGS busybox COMMAND`, typed as one line.
 #[track_caller]
@@ -358,4 +358,48 @@ fn root_flag_security_opt_with_a_profile_of_docker_s_form() {
         fs::write("/run/test/profile.json", text).expect("a profile");
         host.sh(&format!("pontoon run --rm {flag} busybox true")).refused(125, sentence);
     }
+}
+
+#[test]
+fn root_flags_take_true_and_false() {
+    let host = Host::ready();
+    host.sh("pontoon run --rm=true --detach=false --init=0 --name x busybox true").ok();
+    assert_eq!(host.sh("pontoon ps -aq").ok(), "");
+    host.sh("pontoon run --detach=1 --rm=false --name x busybox sleep 1000").ok();
+    assert_eq!(host.inspect("{{.HostConfig.AutoRemove}} {{.HostConfig.Init}}", "x"), "false false");
+    assert_eq!(host.sh("pontoon exec --interactive=true x echo --tty=true").ok(), "--tty=true");
+    host.sh("pontoon rm --force=true x").ok();
+    let said = host.sh("pontoon run --rm=maybe busybox true").expect(125).err();
+    assert!(said.starts_with("pontoon: invalid argument \"maybe\" for \"--rm\" flag"), "{said}");
+}
+
+#[test]
+fn root_flag_stop_signal_and_stop_timeout() {
+    let host = Host::ready();
+    let trap = "trap 'exit 7' USR1; trap '' TERM; echo up; while :; do sleep 0.05; done";
+    host.sh(&format!("pontoon run -d --name x --stop-signal USR1 --stop-timeout -1 busybox sh -c \"{trap}\"")).ok();
+    eventually("it is up", SOON, || host.sh("pontoon logs x").out() == "up");
+    assert_eq!(host.inspect("{{.Config.StopSignal}} {{.Config.StopTimeout}}", "x"), "SIGUSR1 -1");
+    host.sh("pontoon stop x").ok();
+    assert_eq!(host.inspect("{{.State.ExitCode}}", "x"), "7");
+    host.sh("pontoon rm x").ok();
+    host.sh(&format!("pontoon run -d --name y --stop-timeout 1 busybox sh -c \"{trap}\"")).ok();
+    eventually("it is up", SOON, || host.sh("pontoon logs y").out() == "up");
+    let begin = std::time::Instant::now();
+    host.sh("pontoon stop y").ok();
+    assert!(begin.elapsed() >= std::time::Duration::from_secs(1) && begin.elapsed() < SOON, "{:?}", begin.elapsed());
+    assert_eq!(host.inspect("{{.State.ExitCode}}", "y"), "137");
+    host.sh("pontoon rm y").ok();
+    host.sh("pontoon run --rm --stop-signal NOSUCH busybox true").refused(125, "Invalid signal: NOSUCH");
+    host.sh("pontoon run --rm --stop-timeout x busybox true").expect(125);
+}
+
+#[test]
+fn root_exec_reads_variables_from_a_file() {
+    let host = Host::ready();
+    fs::write("/run/test/env", "A=1\nB=2\n").expect("a file of variables");
+    sleeper(&host, "x", "-e A=0 -e C=3");
+    assert_eq!(host.sh("pontoon exec --env-file /run/test/env -e B=4 x sh -c 'echo $A$B$C'").ok(), "143");
+    host.sh("pontoon exec --env-file /nosuch x true").refused(125, "open /nosuch: no such file or directory");
+    host.sh("pontoon rm -f x").ok();
 }

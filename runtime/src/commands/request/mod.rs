@@ -21,7 +21,7 @@ use nix::libc;
 use oci_spec::image::Config;
 use rootfs_tools::Image;
 
-pub use process::{environment, working_directory};
+pub use process::{added, environment, working_directory};
 pub use streams::{Attached, attached};
 
 use super::words;

@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use oci_spec::image::Config;
@@ -44,7 +45,7 @@ pub fn process(args: &ContainerArgs, config: &Config) -> Result<Process> {
     Ok(Process {
         args: arguments,
         entrypoint: count,
-        env: environment(config.env().as_deref().unwrap_or_default(), &added(args)?)?,
+        env: environment(config.env().as_deref().unwrap_or_default(), &added(&args.env_file, &args.env)?)?,
         cwd,
         user: args.user.clone().or_else(|| config.user().clone()).unwrap_or_default(),
         tty: args.tty,
@@ -62,13 +63,16 @@ fn groups(words: &[String]) -> Result<Vec<String>> {
 }
 
 /// The words of `--env-file`, then those of `-e`, which win.
-fn added(args: &ContainerArgs) -> Result<Vec<OsString>> {
-    let mut words = Vec::new();
-    for path in &args.env_file {
-        words.extend(key_values::read("env", path)?.into_iter().map(OsString::from));
+///
+/// # Errors
+/// Docker's sentence for a file that is none of variables.
+pub fn added(files: &[PathBuf], words: &[OsString]) -> Result<Vec<OsString>> {
+    let mut added = Vec::new();
+    for path in files {
+        added.extend(key_values::read("env", path)?.into_iter().map(OsString::from));
     }
-    words.extend(args.env.iter().cloned());
-    Ok(words)
+    added.extend(words.iter().cloned());
+    Ok(added)
 }
 
 /// A working directory has to be absolute.

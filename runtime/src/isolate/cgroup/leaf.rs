@@ -167,12 +167,17 @@ impl Cgroup {
         }
     }
 
-    /// Has somebody stopped them, or is about to? A leaf that has gone is not stopped.
-    pub fn is_frozen(&self) -> bool {
-        match &self.leaf {
-            Leaf::V1(parts) => v1::is_frozen(parts),
-            Leaf::V2(part) => v2::is_frozen(part),
-        }
+    /// Has somebody stopped the processes of that leaf, or is about to? One that has gone is not stopped. This is one
+    /// read, so that lists of many containers can ask.
+    ///
+    /// # Errors
+    /// When a word leads out of the tree.
+    pub fn is_frozen(hierarchy: &Hierarchy, parent: &str, name: &str) -> Result<bool> {
+        let path = checked("parent", parent)?.join(checked("name", name)?);
+        Ok(match hierarchy {
+            Hierarchy::V1(trees) => v1::is_frozen(trees, &path),
+            Hierarchy::V2(root) => v2::is_frozen(&root.join(path)),
+        })
     }
 
     /// All processes, also those in groups that the container made below.

@@ -230,8 +230,9 @@ pub fn freeze(parts: &[Part]) -> Result<()> {
 }
 
 /// FROZEN, or FREEZING on the way there.
-pub fn is_frozen(parts: &[Part]) -> bool {
-    let state = freezer(parts).and_then(|part| file::read(&part.dir.join(FREEZER_STATE)).ok());
+pub fn is_frozen(trees: &[Tree], path: &Path) -> bool {
+    let tree = trees.iter().find(|tree| tree.controls("freezer"));
+    let state = tree.and_then(|tree| file::read(&tree.root.join(path).join(FREEZER_STATE)).ok());
     state.is_some_and(|state| state != "THAWED")
 }
 

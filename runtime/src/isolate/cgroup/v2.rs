@@ -202,8 +202,8 @@ pub fn freeze(part: &Part) -> Result<()> {
 }
 
 /// cgroup.freeze is 1.
-pub fn is_frozen(part: &Part) -> bool {
-    file::read(&part.dir.join("cgroup.freeze")).is_ok_and(|text| text == "1")
+pub fn is_frozen(dir: &Path) -> bool {
+    file::read(&dir.join("cgroup.freeze")).is_ok_and(|text| text == "1")
 }
 
 /// cgroup.freeze = 0. (Groups below that froze themselves stay so; SIGKILL reaches the frozen of version 2.)
