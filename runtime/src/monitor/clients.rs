@@ -10,8 +10,9 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{SockFlag, accept4};
 
@@ -37,7 +38,13 @@ pub struct Clients {
     connections: Vec<(u64, Connection)>,
     next: u64,
     inbox: VecDeque<Message>,
+    /// Nobody can be let in before then.
+    deaf: Option<Instant>,
 }
+
+/// How long nobody is let in after the kernel had no descriptor or no memory for it: a caller who waits at the door
+/// keeps the listener readable, and asking again at once would never end.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The client that made this monitor.
 pub const STARTER: u64 = 0;
@@ -45,7 +52,8 @@ pub const STARTER: u64 = 0;
 impl Clients {
     /// Listens, with `starter` connected already.
     pub fn new(listener: OwnedFd, starter: OwnedFd) -> Clients {
-        let mut clients = Clients { listener, connections: Vec::new(), next: STARTER, inbox: VecDeque::new() };
+        let (connections, inbox) = (Vec::new(), VecDeque::new());
+        let mut clients = Clients { listener, connections, next: STARTER, inbox, deaf: None };
         clients.add(starter);
         clients
     }
@@ -80,10 +88,10 @@ impl Clients {
 
     fn accept(&mut self) {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        if let Ok(fd) = accept4(self.listener.as_raw_fd(), flags)
-            && let Ok(socket) = fds::inherited(fd)
-        {
-            self.add(socket);
+        match accept4(self.listener.as_raw_fd(), flags).map(fds::inherited) {
+            Ok(Ok(socket)) => self.add(socket),
+            Ok(Err(_)) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => {}
+            Err(_) => self.deaf = Some(Instant::now() + PAUSE),
         }
     }
 
@@ -110,12 +118,14 @@ fn would_block(error: &anyhow::Error) -> bool {
 
 impl Service for Clients {
     fn watch(&self, watch: &mut Vec<Watch>) {
-        watch.push(Watch::read(self.listener.as_raw_fd()));
+        if self.deaf.is_none() {
+            watch.push(Watch::read(self.listener.as_raw_fd()));
+        }
         watch.extend(self.connections.iter().map(|(_, connection)| Watch::read(connection.as_fd().as_raw_fd())));
     }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        self.deaf
     }
 
     fn ready(&mut self, fd: RawFd, _readiness: Readiness) {
@@ -129,5 +139,37 @@ impl Service for Clients {
         }
     }
 
-    fn expired(&mut self, _now: Instant) {}
+    fn expired(&mut self, now: Instant) {
+        self.deaf = self.deaf.filter(|until| *until > now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, SockType, socketpair};
+
+    #[test]
+    fn a_door_that_cannot_be_opened_is_not_tried_again_at_once() {
+        // No listener at all: accept4(2) fails as it does without descriptors, and the door stays readable.
+        let door: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        let (starter, _command) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let number = door.as_raw_fd();
+        let mut clients = Clients::new(door, starter);
+        let is_watched = |clients: &Clients| {
+            let mut watch = Vec::new();
+            clients.watch(&mut watch);
+            assert_eq!(watch.iter().filter(|watch| watch.fd != number).count(), 1, "who is in is heard");
+            watch.iter().any(|watch| watch.fd == number)
+        };
+        assert!(is_watched(&clients));
+        clients.ready(number, Readiness::default());
+        assert!(!is_watched(&clients));
+        let until = clients.deadline().unwrap();
+        clients.expired(until - PAUSE);
+        assert!(!is_watched(&clients));
+        clients.expired(until);
+        assert!(is_watched(&clients) && clients.deadline().is_none());
+    }
 }
