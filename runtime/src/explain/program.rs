@@ -27,25 +27,29 @@ pub fn groups(scene: &Scene<'_>) -> Vec<Group> {
     [limits, last].into_iter().filter(|group| !group.lines.is_empty()).collect()
 }
 
+const PIVOT: &str = "# Pontoon calls pivot_root(2) here and unmounts the old root. A shell cannot: setpriv and chroot are files of \
+    the old root.";
+const SECCOMP: &str = "# Before the program Pontoon loads a seccomp filter: mount(2), bpf(2), keyctl(2) and many others are refused.\n\
+    # No shell has a word for that, so here the capabilities alone stand in the way.";
+const INIT: &str = "# --init: Pontoon puts a small process 1 of its own around the program, which reaps; here the program is process 1.";
+const TERMINAL: &str =
+    "# -t: Pontoon makes a terminal in the container's /dev/pts and carries its bytes; here the program has yours.";
+
 /// What Pontoon does here and no shell can.
 fn silent(scene: &Scene<'_>) -> Vec<Line> {
-    let mut says = vec![
-        "# Pontoon calls pivot_root(2) here and unmounts the old root. A shell cannot: setpriv and chroot are files of the old root.",
+    let filters = scene.spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
+    let missing = missing(scene);
+    let names = missing.join(" and ");
+    let kept =
+        format!("# The last step itself needs {names}, which the program is not to have: Pontoon drops that, too.");
+    let says = [
+        (true, PIVOT),
+        (filters, SECCOMP),
+        (!missing.is_empty(), &kept),
+        (init::asked_for(scene.spec), INIT),
+        (scene.record.process.tty, TERMINAL),
     ];
-    if scene.spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some()) {
-        says.push("# Before the program Pontoon loads a seccomp filter: mount(2), bpf(2), keyctl(2) and many others are refused.");
-        says.push("# No shell has a word for that, so here the capabilities alone stand in the way.");
-    }
-    if !missing(scene).is_empty() {
-        says.push("# To get there, setpriv's successors need capabilities that the program is not to have: Pontoon drops them, too.");
-    }
-    if init::asked_for(scene.spec) {
-        says.push("# --init: Pontoon puts a small process 1 of its own around the program, which reaps; here the program is process 1.");
-    }
-    if scene.record.process.tty {
-        says.push("# -t: Pontoon makes a terminal in the container's /dev/pts and carries its bytes; here the program has yours.");
-    }
-    says.into_iter().map(|text| Line::new(text, "")).collect()
+    says.into_iter().filter(|(is, _)| *is).map(|(_, text)| Line::new(text, "")).collect()
 }
 
 fn after(scene: &Scene<'_>) -> &'static str {

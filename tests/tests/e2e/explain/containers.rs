@@ -103,6 +103,14 @@ fn root_explained_container_that_is_read_only_by_hand_is_equal() {
 }
 
 #[test]
+fn root_explained_container_with_many_flags_by_hand_is_equal() {
+    compare(
+        "--ulimit nofile=100:200 --shm-size 1m --device /dev/fuse:/dev/f/use:r --group-add 77 --security-opt no-new-privileges \
+         --cap-drop MKNOD --network none -w /srv",
+    );
+}
+
+#[test]
 fn root_explained_container_on_the_host_s_network_by_hand_is_equal() {
     compare("--network host --add-host a:10.0.0.9 --dns 10.0.0.1");
 }
