@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   stream     [header a][data of a][pad][header b][data of b][pad] … [end marker]
-//!   skeleton    literal    stored     literal        stored   literal                 zstd: about 2 % of the stream
+//!   skeleton    literal    stored     literal        stored   literal                 zstd: a five-hundredth of a usual stream
 //!   files                  fs/a                      fs/b
 //!
 //!   frame      'L' length bytes                     these bytes

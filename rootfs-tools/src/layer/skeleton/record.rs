@@ -15,7 +15,7 @@ use crate::error::{Doing, Error};
 use crate::layer::archive::Input;
 
 const GATHER: usize = 64 << 10;
-/// Headers shrink to a fiftieth at the fastest level already.
+/// Headers shrink well at the fastest level already.
 const LEVEL: i32 = 1;
 
 /// Passes a stream on and records it.
