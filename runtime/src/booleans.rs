@@ -10,14 +10,17 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 
-/// The words as clap is to read them. `verb` finds the command that they name.
-pub fn plain(arguments: Vec<OsString>, verb: impl FnOnce(&[OsString]) -> Command) -> Vec<OsString> {
+use crate::cli::Cli;
+use crate::usage;
+
+/// The words as clap is to read them.
+pub fn plain(arguments: Vec<OsString>) -> Vec<OsString> {
     if !arguments.iter().any(|word| value(&word.to_string_lossy()).is_some()) {
         return arguments;
     }
-    let verb = verb(&arguments);
+    let (program, verb) = (Cli::command(), usage::verb(&arguments));
     let takes_all = verb.get_positionals().any(Arg::is_trailing_var_arg_set);
     let mut operands = 0;
     let mut plain = Vec::new();
@@ -29,9 +32,9 @@ pub fn plain(arguments: Vec<OsString>, verb: impl FnOnce(&[OsString]) -> Command
             continue;
         }
         plain.push(word);
-        // Before the verb stand flags of the program itself, all of which take a value.
-        let is_global = operands < depth(&verb) && text.starts_with("--") && !text.contains('=');
-        if is_global || takes_next(&verb, &text) {
+        // Before the verb stand flags of the program itself.
+        let flags = if operands < depth(&verb) { &program } else { &verb };
+        if usage::takes_next(flags, &text) {
             plain.extend(words.next());
         }
         operands += usize::from(!text.starts_with('-'));
@@ -61,22 +64,6 @@ fn is_flag(verb: &Command, name: &str) -> bool {
     verb.get_arguments().any(is_meant)
 }
 
-/// Whether the next word is the value of this one: `--name x`, `-p 80:80`, `-itp 80:80`, but not `-p80:80`.
-fn takes_next(verb: &Command, word: &str) -> bool {
-    let takes = |arg: Option<&Arg>| {
-        arg.is_some_and(|arg| arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set())
-    };
-    if let Some(name) = word.strip_prefix("--") {
-        let names =
-            |arg: &&Arg| arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|all| all.contains(&name));
-        return takes(verb.get_arguments().find(names));
-    }
-    let Some(letters) = word.strip_prefix('-') else { return false };
-    let of = |letter: char| verb.get_arguments().find(|arg| arg.get_short() == Some(letter));
-    let first = letters.chars().position(|letter| takes(of(letter)));
-    first.is_some_and(|index| index + 1 == letters.chars().count())
-}
-
 /// The words of strconv.ParseBool.
 fn truth(word: &str) -> Option<bool> {
     match word {
@@ -89,11 +76,10 @@ fn truth(word: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage;
 
     fn said(line: &str) -> String {
         let words = line.split_whitespace().map(OsString::from).collect();
-        let plain = plain(words, usage::verb);
+        let plain = plain(words);
         plain.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
@@ -107,6 +93,7 @@ mod tests {
             ("pontoon run -p80:80 busybox --rm=true", "pontoon run -p80:80 busybox --rm=true"),
             ("pontoon run --sig-proxy=false --name=true busybox", "pontoon run --sig-proxy=false --name=true busybox"),
             ("pontoon --root /x ps --all=true", "pontoon --root /x ps --all"),
+            ("pontoon --debug run --rm=true x --y=true", "pontoon --debug run --rm x --y=true"),
             ("pontoon network rm x --force=true", "pontoon network rm x --force"),
             ("pontoon exec --tty=false x cat --number=true", "pontoon exec x cat --number=true"),
         ] {

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|name| name == launch::init::NAME) {
         return exit(launch::init::main(&arguments));
     }
-    let arguments = booleans::plain(arguments, usage::verb);
+    let arguments = booleans::plain(arguments);
     let cli = match cli::Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return exit(usage::explain(&error, &arguments)),

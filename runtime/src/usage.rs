@@ -10,9 +10,10 @@
 //! and neither is a command alone: it prints its help.
 
 use std::ffi::OsString;
+use std::num::ParseIntError;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use crate::cli::Cli;
 
@@ -48,6 +49,22 @@ pub fn unknown_flag(word: &str) -> String {
     }
 }
 
+/// Whether the next word is the value of this one: `--name x`, `-p 80:80`, `-itp 80:80`, but not `-p80:80`.
+pub fn takes_next(command: &Command, word: &str) -> bool {
+    let takes = |arg: Option<&Arg>| {
+        arg.is_some_and(|arg| arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set())
+    };
+    if let Some(name) = word.strip_prefix("--") {
+        let is_meant =
+            |arg: &&Arg| arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|all| all.contains(&name));
+        return takes(command.get_arguments().find(is_meant));
+    }
+    let Some(letters) = word.strip_prefix('-') else { return false };
+    let of = |letter: char| command.get_arguments().find(|arg| arg.get_short() == Some(letter));
+    let first = letters.chars().position(|letter| takes(of(letter)));
+    first.is_some_and(|index| index + 1 == letters.chars().count())
+}
+
 /// The verb that was typed: `pontoon network create`.
 struct Verb {
     path: String,
@@ -63,7 +80,7 @@ impl Verb {
         let mut words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
         while let Some(word) = words.next() {
             if word.starts_with("--") && path == "pontoon" {
-                if !word.contains('=') {
+                if takes_next(&command, &word) {
                     words.next();
                 }
                 continue;
@@ -123,7 +140,7 @@ impl Verb {
     /// `-a, --attach`, as Docker names a flag that has a letter, too.
     fn names(&self, long: &str) -> String {
         let flag = self.command.get_arguments().find(|flag| flag.get_long() == Some(long.trim_start_matches('-')));
-        match flag.and_then(clap::Arg::get_short) {
+        match flag.and_then(Arg::get_short) {
             Some(letter) => format!("-{letter}, {long}"),
             None => long.to_owned(),
         }
@@ -137,7 +154,11 @@ fn bare(flag: &str) -> &str {
 
 fn reason(error: &clap::Error) -> String {
     use std::error::Error;
-    error.source().map_or_else(String::new, |source| format!(": {source}"))
+    match error.source() {
+        Some(source) if source.is::<ParseIntError>() => ": it is no whole number".into(),
+        Some(source) => format!(": {source}"),
+        None => String::new(),
+    }
 }
 
 /// What clap says itself, without its `error: `.
@@ -164,6 +185,7 @@ mod tests {
         for (line, verb, sentence) in [
             ("pontoon nosuch", "pontoon", "unknown command: pontoon nosuch"),
             ("pontoon --root /x network nosuch", "pontoon network", "unknown command: pontoon network nosuch"),
+            ("pontoon --debug run --name", "pontoon run", "flag needs an argument: --name"),
             ("pontoon run", "pontoon run", "'pontoon run' requires at least 1 argument"),
             ("pontoon run --name", "pontoon run", "flag needs an argument: --name"),
             ("pontoon wait", "pontoon wait", "'pontoon wait' requires at least 1 argument"),
@@ -181,16 +203,28 @@ mod tests {
             (
                 "pontoon run --pids-limit a busybox",
                 "pontoon run",
-                "invalid argument \"a\" for \"--pids-limit\" flag: invalid digit found in string",
+                "invalid argument \"a\" for \"--pids-limit\" flag: it is no whole number",
             ),
             (
                 "pontoon stop --time x y",
                 "pontoon stop",
-                "invalid argument \"x\" for \"-t, --time\" flag: invalid digit found in string",
+                "invalid argument \"x\" for \"-t, --time\" flag: it is no whole number",
             ),
         ] {
             assert_eq!(said(line), (verb.into(), sentence.into()), "{line}");
         }
+    }
+
+    #[test]
+    fn every_verb_says_what_it_does() {
+        fn look_at(command: &Command) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(about.starts_with(char::is_uppercase), "{:?}: {about}", command.get_bin_name());
+            command.get_subcommands().for_each(look_at);
+        }
+        let mut program = Cli::command();
+        program.build();
+        look_at(&program);
     }
 
     #[test]

@@ -143,9 +143,9 @@ pub struct ContainerArgs {
     pub image_and_command: Vec<OsString>,
 }
 
-/// `run`
+/// Create a container and run it
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "pontoon run [OPTIONS] IMAGE [COMMAND] [ARG]...")]
 pub struct RunArgs {
     /// Run in the background and print the id
     #[arg(short, long)]
@@ -163,6 +163,7 @@ pub struct RunArgs {
     #[arg(
         long,
         value_name = "BOOL",
+        hide_possible_values = true,
         num_args = 0..=1,
         require_equals = true,
         default_value_t = true,
@@ -175,9 +176,9 @@ pub struct RunArgs {
     pub container: ContainerArgs,
 }
 
-/// `create`
+/// Create a container without starting it
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "pontoon create [OPTIONS] IMAGE [COMMAND] [ARG]...")]
 pub struct CreateArgs {
     /// The container
     #[command(flatten)]

@@ -37,7 +37,8 @@ pub enum ImageCommand {
     Prune(PruneArgs),
 }
 
-/// `load`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`load`")]
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// The archive (else standard input; - is that too); gzip and zstd are unpacked
@@ -48,7 +49,8 @@ pub struct LoadArgs {
     pub quiet: bool,
 }
 
-/// `save`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`save`")]
 #[derive(Debug, Args)]
 pub struct SaveArgs {
     /// The archive (else standard output)
@@ -59,7 +61,7 @@ pub struct SaveArgs {
     pub images: Vec<String>,
 }
 
-/// `image import`
+/// Make an image of a root file system in a tar archive (plain, gzip or zstd; - is standard input)
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// The archive; - is standard input
@@ -68,7 +70,7 @@ pub struct ImportArgs {
     pub name: Option<String>,
 }
 
-/// `image build`
+/// Make an image from a recipe
 #[derive(Debug, Args)]
 pub struct BuildArgs {
     /// Name of the image (else as the recipe says)
@@ -78,7 +80,8 @@ pub struct BuildArgs {
     pub directory: PathBuf,
 }
 
-/// `history`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`history`")]
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// Sizes and times for people (--human=false: bytes and dates)
@@ -98,7 +101,8 @@ pub struct HistoryArgs {
     pub image: String,
 }
 
-/// `tag`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`tag`")]
 #[derive(Debug, Args)]
 pub struct TagArgs {
     /// Name or id
@@ -107,7 +111,8 @@ pub struct TagArgs {
     pub target: String,
 }
 
-/// `rmi`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`rmi`")]
 #[derive(Debug, Args)]
 pub struct RmiArgs {
     /// Also when stopped containers use it; an image that is not there is no error
@@ -118,7 +123,7 @@ pub struct RmiArgs {
     pub images: Vec<String>,
 }
 
-/// `image prune`
+/// Remove images that nobody needs
 #[derive(Debug, Args)]
 pub struct PruneArgs {
     /// All that no container uses, not only those without a name

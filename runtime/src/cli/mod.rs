@@ -109,7 +109,7 @@ pub enum Command {
     History(HistoryArgs),
 }
 
-/// `start`
+/// Start stopped containers
 #[derive(Debug, Args)]
 pub struct StartArgs {
     /// Attach to its output, and end with its exit code
@@ -126,7 +126,8 @@ pub struct StartArgs {
     pub containers: Vec<String>,
 }
 
-/// `stop` and `restart`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`stop` and `restart`")]
 #[derive(Debug, Args)]
 pub struct StopArgs {
     /// Seconds to wait before the container is killed (-1: for ever)
@@ -140,7 +141,7 @@ pub struct StopArgs {
     pub containers: Vec<String>,
 }
 
-/// `kill`
+/// Send a signal to running containers
 #[derive(Debug, Args)]
 pub struct KillArgs {
     /// Signal to send
@@ -151,7 +152,8 @@ pub struct KillArgs {
     pub containers: Vec<String>,
 }
 
-/// `wait`, `pause` and `unpause`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`wait`, `pause` and `unpause`")]
 #[derive(Debug, Args)]
 pub struct ContainersArgs {
     /// Names or ids
@@ -159,7 +161,7 @@ pub struct ContainersArgs {
     pub containers: Vec<String>,
 }
 
-/// `rename`
+/// Give a container another name
 #[derive(Debug, Args)]
 pub struct RenameArgs {
     /// Name or id
@@ -168,8 +170,9 @@ pub struct RenameArgs {
     pub new_name: String,
 }
 
-/// `top`
+/// List the processes of a container
 #[derive(Debug, Args)]
+#[command(override_usage = "pontoon top CONTAINER [PS OPTION]...")]
 pub struct TopArgs {
     /// Name or id, and options of ps(1), as -o pid,comm
     #[arg(
@@ -181,7 +184,7 @@ pub struct TopArgs {
     pub container_and_options: Vec<String>,
 }
 
-/// `rm`
+/// Remove containers
 #[derive(Debug, Args)]
 pub struct RmArgs {
     /// Kill it first if it runs; a container that is not there is no error
@@ -192,8 +195,9 @@ pub struct RmArgs {
     pub containers: Vec<String>,
 }
 
-/// `exec`
+/// Run a program in a running container
 #[derive(Debug, Args)]
+#[command(override_usage = "pontoon exec [OPTIONS] CONTAINER COMMAND [ARG]...")]
 pub struct ExecArgs {
     /// Run in the background
     #[arg(short, long)]
@@ -229,7 +233,7 @@ pub struct ExecArgs {
     pub container_and_command: Vec<OsString>,
 }
 
-/// `attach`
+/// Attach the terminal to a running container
 #[derive(Debug, Args)]
 pub struct AttachArgs {
     /// Do not attach standard input
@@ -242,6 +246,7 @@ pub struct AttachArgs {
     #[arg(
         long,
         value_name = "BOOL",
+        hide_possible_values = true,
         num_args = 0..=1,
         require_equals = true,
         default_value_t = true,
@@ -253,7 +258,7 @@ pub struct AttachArgs {
     pub container: String,
 }
 
-/// `logs`
+/// Print the output of a container
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// Go on until the container ends
@@ -269,7 +274,7 @@ pub struct LogsArgs {
     pub container: String,
 }
 
-/// `ps`
+/// List containers
 #[derive(Debug, Args)]
 pub struct PsArgs {
     /// Also those that do not run
@@ -286,7 +291,8 @@ pub struct PsArgs {
     pub format: Option<String>,
 }
 
-/// `inspect` and `network inspect`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`inspect` and `network inspect`")]
 #[derive(Debug, Args)]
 pub struct InspectArgs {
     /// A Go template, or json
@@ -297,7 +303,7 @@ pub struct InspectArgs {
     pub names: Vec<String>,
 }
 
-/// `port`
+/// List the published ports of a container
 #[derive(Debug, Args)]
 pub struct PortArgs {
     /// Name or id

@@ -23,7 +23,7 @@ pub enum NetworkCommand {
     Rm(NetworkRmArgs),
 }
 
-/// `network create`
+/// Create a network
 #[derive(Debug, Args)]
 pub struct NetworkCreateArgs {
     /// Say on stderr what is done, as lines of shell, before it is done
@@ -51,7 +51,8 @@ pub struct NetworkCreateArgs {
     pub name: String,
 }
 
-/// `network ls`, `image ls` and `images`
+// Of several verbs, each of which has its own help: a doc comment here would stand in its place.
+#[cfg_attr(doc, doc = "`network ls`, `image ls` and `images`")]
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Only ids
@@ -65,7 +66,7 @@ pub struct ListArgs {
     pub format: Option<String>,
 }
 
-/// `network rm`
+/// Remove networks
 #[derive(Debug, Args)]
 pub struct NetworkRmArgs {
     /// Say on stderr what is done, as lines of shell, before it is done

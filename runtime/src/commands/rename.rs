@@ -25,9 +25,13 @@ pub fn rename(host: &Host, args: &RenameArgs) -> Result<i32> {
         }
         let container = Containers::of(host).find(word)?;
         let store = host.lock()?;
-        let renamed = container.rename(&store, new)?;
+        let outcome = container.rename(&store, new);
         drop(store);
-        tell(&renamed)
+        let now = container.reload()?;
+        if now.record.name == new && container.record.name != new {
+            tell(&now)?;
+        }
+        outcome
     })
 }
 

@@ -21,8 +21,9 @@ impl Container {
     /// Gives the container another name. `store` is the host's lock. Who runs it is to be told afterwards.
     ///
     /// # Errors
-    /// Docker's sentences: no name, the same name, a name that is taken.
-    pub fn rename(&self, store: &Lock, name: &str) -> Result<Container> {
+    /// Docker's sentences: no name, the same name, a name that is taken. After any other error the record says which
+    /// name it has.
+    pub fn rename(&self, store: &Lock, name: &str) -> Result<()> {
         let current = self.reload()?;
         if current.record.name == name {
             bail!("Renaming a container with the same name as its current name");
@@ -34,12 +35,11 @@ impl Container {
         let renamed = Container { host: self.host.clone(), record };
         let link = renamed.name_path();
         symlink(&renamed.record.id, &link).with_context(|| format!("cannot write {}", link.display()))?;
-        if let Err(error) = renamed.write_record() {
-            let _ = remove_file(&link);
-            return Err(error);
-        }
-        remove_file(&current.name_path())?;
-        Ok(renamed)
+        let written = renamed.write_record();
+        // A record that could not be synced to the disk has its new name all the same: what it says decides.
+        let is_renamed = written.is_ok() || self.reload().is_ok_and(|now| now.record.name == name);
+        let leftover = if is_renamed { current.name_path() } else { link };
+        remove_file(&leftover).and(written)
     }
 
     /// The container as its record says it now: it may have got another name since.
