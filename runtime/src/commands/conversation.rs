@@ -205,7 +205,8 @@ impl Talk {
             // The terminal passes its keys on as bytes; a real signal is meant for us, and the container goes on.
             return Ok(Some(Outcome::Exited(128 + signal as i32)));
         }
-        self.connection.send(&Request::Kill { signal: signal as i32 }, &[])?;
+        // A container that has just ended hears no signal; that it has ended is the next thing we hear.
+        let _ = self.connection.send(&Request::Kill { signal: signal as i32 }, &[]);
         Ok(None)
     }
 

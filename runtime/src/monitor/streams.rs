@@ -133,6 +133,8 @@ impl Streams {
                 let _ = fcntl(&reader.sink.file, FcntlArg::F_SETPIPE_SZ(FINAL_PIPE));
             }
             while output.pump(&mut self.log) {}
+            // The container's pipe may be empty and a backlog not.
+            output.readers.iter_mut().for_each(|reader| reader.sink.flush());
         }
         self.outputs.clear();
         self.input = None;

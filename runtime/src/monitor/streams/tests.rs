@@ -78,6 +78,24 @@ fn at_the_end_nothing_is_lost_and_nobody_is_waited_for() -> Result<()> {
 }
 
 #[test]
+fn at_the_end_a_backlog_arrives_though_the_container_has_nothing_more() -> Result<()> {
+    let mut scene = scene()?;
+    // The client's pipe is full, the rest waits in the backlog, and the container's pipe is empty.
+    let sent = [b'y'; 2 * BACKLOG - CHUNK];
+    for chunk in sent.chunks(CHUNK) {
+        scene.container.write_all(chunk)?;
+        turn(&mut scene.streams)?;
+    }
+    assert!(!scene.streams.outputs[0].readers[0].sink.backlog.is_empty());
+    drop(scene.container);
+    scene.streams.drain();
+    let mut received = Vec::new();
+    scene.client.read_to_end(&mut received)?;
+    assert_eq!(received.len(), sent.len());
+    Ok(())
+}
+
+#[test]
 fn a_reader_that_closes_is_forgotten() -> Result<()> {
     let mut scene = scene()?;
     drop(scene.client);
