@@ -65,7 +65,10 @@ impl Life {
             }
             Effect::Kill => {
                 let _ = self.cgroup.thaw();
-                let _ = self.signal(libc::SIGKILL);
+                let refused = self.signal(libc::SIGKILL).err().and_then(|error| error.raw_os_error());
+                if refused.is_some_and(|errno| errno != libc::ESRCH) {
+                    let _ = self.cgroup.kill();
+                }
             }
             Effect::Nothing => {}
         }

@@ -33,12 +33,13 @@ pub enum Effect {
 impl Stopping {
     /// Somebody wants it to stop, within `timeout` seconds (below 0: whenever it likes).
     pub fn stop(&mut self, signal: i32, timeout: i64, now: Instant) -> Effect {
-        if *self == Stopping::Killed {
-            return Effect::Nothing;
-        }
+        // Also once more: what did not die of the first one must not live for ever.
         if timeout == 0 {
             *self = Stopping::Killed;
             return Effect::Kill;
+        }
+        if *self == Stopping::Killed {
+            return Effect::Nothing;
         }
         let deadline = u64::try_from(timeout).ok().and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
         *self = Stopping::Asked(deadline);
@@ -77,6 +78,7 @@ mod tests {
         assert_eq!(stopping.expire(now + Duration::from_secs(10)), Effect::Kill);
         assert_eq!(stopping.expire(now + Duration::from_secs(20)), Effect::Nothing);
         assert_eq!(stopping.stop(15, 10, now), Effect::Nothing);
+        assert_eq!(stopping.stop(15, 0, now), Effect::Kill, "who insists is heard");
     }
 
     #[test]
