@@ -11,6 +11,8 @@
 //!
 //! Trouble here does not keep the command from its work; what it needs itself it will complain about.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use netmodes::apply::undo;
 use netmodes::journal::Journal;
@@ -30,8 +32,9 @@ pub fn sweep(host: &Host) -> Result<()> {
     if host.is_stale()? {
         after_reboot(host)?;
     }
-    for id in names_in(&host.state.join("containers")).unwrap_or_default() {
-        if let Err(error) = look_at(host, &id) {
+    let known: BTreeSet<String> = names_in(&host.state.join("containers")).unwrap_or_default().into_iter().collect();
+    for id in &known {
+        if let Err(error) = look_at(host, id) {
             eprintln!(
                 "pontoon: cannot clear away what a crash left of the container {}: {error:#}",
                 &id[..12.min(id.len())]
@@ -39,7 +42,8 @@ pub fn sweep(host: &Host) -> Result<()> {
         }
     }
     for id in names_in(&host.root.join("scratch")).unwrap_or_default() {
-        if matches!(host::is_there(&host.state.join("containers").join(&id)), Ok(false)) {
+        // Asked again for those that were not there a moment ago: they may have been made meanwhile.
+        if !known.contains(&id) && matches!(host::is_there(&host.state.join("containers").join(&id)), Ok(false)) {
             let _ = host::remove_tree(&host.root.join("scratch").join(&id));
         }
     }
