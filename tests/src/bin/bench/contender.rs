@@ -6,10 +6,10 @@
 //!   podman             if it is installed, with storage of its own
 //! ```
 
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
-use pontoon_tests::{Host, Running, eventually};
+use pontoon_tests::{Host, eventually};
 
 /// A program with Docker's words.
 pub struct Contender {
@@ -18,7 +18,7 @@ pub struct Contender {
     /// Program and flags before the verb.
     prefix: Vec<String>,
     /// The daemon, for those who need one.
-    daemon: Option<Running>,
+    daemon: Option<Child>,
 }
 
 impl Contender {
@@ -31,9 +31,9 @@ impl Contender {
 
     /// Ends the daemon and waits for it.
     pub fn leave(self, host: &Host) {
-        if let Some(daemon) = self.daemon {
+        if let Some(mut daemon) = self.daemon {
             host.sh("kill $(cat /run/test/docker/pid)").ok();
-            daemon.wait();
+            let _ = daemon.wait();
         }
     }
 
@@ -45,10 +45,14 @@ impl Contender {
     }
 }
 
-/// All that are installed here, Pontoon first.
-pub fn all(host: &Host) -> Vec<Contender> {
-    let pontoon = Contender { name: "pontoon", prefix: vec!["pontoon".into()], daemon: None };
-    [Some(pontoon), docker(host), podman(host)].into_iter().flatten().collect()
+/// The binary under test.
+pub fn pontoon() -> Contender {
+    Contender { name: "pontoon", prefix: vec!["pontoon".into()], daemon: None }
+}
+
+/// The others that are installed here, started where they need a daemon.
+pub fn others(host: &Host) -> Vec<Contender> {
+    [docker(host), podman(host)].into_iter().flatten().collect()
 }
 
 /// dockerd with directories of its own, in the private host.
@@ -62,7 +66,7 @@ fn docker(host: &Host) -> Option<Contender> {
          --cgroup-parent /{} >/run/test/docker/log 2>&1",
         host.cgroup_parent
     );
-    let daemon = host.spawn(&words);
+    let daemon = host.command("bash").args(["-ec", &words]).spawn().expect("start dockerd");
     let prefix: Vec<String> = [&client, "-H", "unix:///run/test/docker/sock"].map(String::from).into();
     let contender = Contender { name: "docker", prefix, daemon: Some(daemon) };
     eventually("dockerd answers", Duration::from_secs(30), || {
