@@ -6,7 +6,7 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -89,6 +89,20 @@ pub enum Unusable {
         /// Its version.
         version: u64,
     },
+}
+
+/// A file that a person named, as a whole: 16 MiB at most, so that /dev/zero is an error and not the end of the memory.
+///
+/// # Errors
+/// What the kernel says; EFBIG for a larger one.
+pub fn read_operand(path: &Path) -> std::io::Result<Vec<u8>> {
+    const LARGEST: u64 = 16 << 20;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(std::io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    Ok(bytes)
 }
 
 /// Reads a JSON record; `None` when there is no such file.

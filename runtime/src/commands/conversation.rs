@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::OFlag;
@@ -17,12 +17,15 @@ use nix::sys::signal::Signal;
 
 use super::relay::{RawTerminal, Relay, Target};
 use super::request::Attached;
-use crate::container::Container;
+use crate::container::{Container, Status};
 use crate::control::{Connection, Reply, Request};
 use crate::launch::Failure;
 use crate::monitor::event_loop;
 use crate::monitor::service::{Readiness, Service, Watch};
 use crate::sys::term;
+
+/// How long a monitor may take from its clone to its first listen(2).
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a command takes part in a container's streams.
 #[derive(Debug, Clone)]
@@ -256,14 +259,21 @@ impl Service for Talk {
     fn expired(&mut self, _now: Instant) {}
 }
 
-/// Calls the monitor of a running container.
+/// Calls the monitor of a running container. One that is just beginning does not listen yet: it will in a moment, or be
+/// gone, and there is no event that says so.
 ///
 /// # Errors
 /// Docker's sentence when it does not run.
 pub fn call(container: &Container) -> Result<Connection> {
-    let running = container.is_supervised()?;
-    match Connection::open(&container.state_dir()) {
-        Ok(connection) if running => Ok(connection),
-        _ => bail!("container {} is not running", container.record.name),
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let running = container.is_supervised()?;
+        match Connection::open(&container.state_dir()) {
+            Ok(connection) if running => return Ok(connection),
+            Err(_) if running && Instant::now() < deadline && container.state()?.status == Status::Starting => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            _ => bail!("container {} is not running", container.record.name),
+        }
     }
 }

@@ -139,7 +139,9 @@ impl AsFd for Pipe {
 fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A child that ends before it has read our last word resets the connection; what it said itself is still to
+            // be read (unix(7)), or else the end of file.
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionReset) => {}
             other => return other,
         }
     }
@@ -160,6 +162,18 @@ mod tests {
         assert!(matches!(parent.hear()?, Said::Failed(heard) if heard == failure));
         assert!(matches!(parent.hear()?, Said::Gone));
         assert!(parent.go().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_word_of_a_child_that_did_not_read_ours_is_heard() -> Result<()> {
+        let (parent, child) = Pipe::pair()?;
+        let failure = Failure { code: 125, sentence: "something else is there already".into() };
+        child.send_failure(&failure);
+        parent.go()?;
+        drop(child);
+        assert!(matches!(parent.hear()?, Said::Failed(heard) if heard == failure));
+        assert!(matches!(parent.hear()?, Said::Gone));
         Ok(())
     }
 }

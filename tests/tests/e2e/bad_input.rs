@@ -58,6 +58,21 @@ fn root_bad_publish() {
 }
 
 #[test]
+fn root_bad_port_that_is_asked_for_twice() {
+    let host = Host::ready();
+    host.sh("pontoon run --rm -p 8002:1 -p 8002:2 busybox true").refused(125, "this command asks for it twice");
+    host.sh("pontoon run --rm -p 8002:1 -p 8002:2/udp busybox true").ok();
+}
+
+#[test]
+fn root_bad_operand_files_do_not_fill_the_memory() {
+    let host = Host::ready();
+    for flag in ["--security-opt seccomp=/dev/zero", "--env-file /dev/zero", "--label-file /dev/zero"] {
+        host.sh(&format!("pontoon run --rm {flag} busybox true")).refused(125, "file too large");
+    }
+}
+
+#[test]
 fn root_bad_port_in_use_names_who_holds_it() {
     let host = Host::ready();
     given::web(&host);

@@ -5,10 +5,11 @@
 //!    NAME=value              NAME              of an environment: the caller's value, or nothing; of labels: no value
 //! ```
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
+
+use crate::files;
 
 /// The words of a file, in order: `NAME=value` or `NAME`. `what` is what the file is called in an error.
 ///
@@ -16,7 +17,7 @@ use anyhow::{Result, anyhow, bail};
 /// Docker's sentences: no such file, a name with blanks, a line without a name, bytes that are not UTF-8.
 pub fn read(what: &str, path: &Path) -> Result<Vec<String>> {
     let shown = path.display();
-    let bytes = fs::read(path).map_err(|error| anyhow!("open {shown}: {}", reason(&error)))?;
+    let bytes = files::read_operand(path).map_err(|error| anyhow!("open {shown}: {}", reason(&error)))?;
     parse(&bytes).map_err(|error| anyhow!("invalid {what} file ({shown}): {error}"))
 }
 

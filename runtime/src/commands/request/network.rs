@@ -4,9 +4,11 @@
 //! --network ─> Mode     -p, --expose, EXPOSE ─> ports     --dns*, --add-host ─> files     -h ─> host name
 //! ```
 
+use std::net::IpAddr;
+
 use anyhow::{Result, bail};
 use netmodes::names::{hosts, resolv};
-use netmodes::publish;
+use netmodes::publish::{self, Mapping};
 use oci_spec::image::Config;
 
 use crate::cli::ContainerArgs;
@@ -19,9 +21,10 @@ use crate::host::Host;
 /// # Errors
 /// Docker's sentence for one that the kernel or DNS would not take.
 pub fn hostname(host: &Host, args: &ContainerArgs, mode: &Mode, id: &str) -> Result<String> {
-    if let Some(hostname) = &args.hostname {
+    // An empty word is as good as none, as in Docker.
+    if let Some(hostname) = args.hostname.as_ref().filter(|hostname| !hostname.is_empty()) {
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if hostname.is_empty() || hostname.len() > 63 || !hostname.chars().all(valid) || hostname.starts_with('-') {
+        if hostname.len() > 63 || !hostname.chars().all(valid) || hostname.starts_with('-') {
             bail!("invalid hostname format: {}", hostname.escape_debug());
         }
         return Ok(hostname.clone());
@@ -43,6 +46,7 @@ pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Net
     for word in &args.publish {
         mappings.extend(publish::parse(word)?);
     }
+    refuse_twice(&mappings)?;
     let mut expose = Vec::new();
     for word in args.expose.iter().chain(config.exposed_ports().iter().flatten()) {
         expose.extend(publish::parse_exposed(word)?);
@@ -69,6 +73,36 @@ pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Net
         dns_search: args.dns_search.iter().map(|word| resolv::parse_search(word)).collect::<Result<_, _>>()?,
         dns_options: args.dns_option.iter().map(|word| resolv::parse_option(word)).collect::<Result<_, _>>()?,
     })
+}
+
+/// One host port leads to one port of the container: of two the second could not be bound, and would name us as its holder.
+fn refuse_twice(mappings: &[Mapping]) -> Result<()> {
+    for (index, one) in mappings.iter().enumerate().filter(|(_, one)| one.host.first != 0) {
+        let same = |other: &&Mapping| {
+            other.host == one.host
+                && one.host.first == one.host.last
+                && other.protocol == one.protocol
+                && meet(one.at, other.at)
+        };
+        if mappings[..index].iter().any(|other| same(&other)) {
+            bail!(
+                "Bind for {}:{} failed: port is already allocated: this command asks for it twice",
+                one.address(),
+                one.host
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether one socket could not be bound beside the other.
+fn meet(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one == other || one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified())
+        }
+        _ => true,
+    }
 }
 
 fn mode(host: &Host, args: &ContainerArgs) -> Result<Mode> {

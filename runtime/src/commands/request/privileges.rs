@@ -7,12 +7,13 @@
 //! ```
 
 use std::ffi::OsStr;
-use std::fs;
+use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 
 use crate::cli::ContainerArgs;
 use crate::container::record::{Device, Privileges, Seccomp};
+use crate::files;
 use crate::isolate::{capabilities, seccomp};
 use crate::monitor::host_devices;
 use crate::text;
@@ -68,8 +69,8 @@ fn profile(path: &str) -> Result<String> {
         let reason = errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_lowercase());
         anyhow!("opening seccomp profile ({path}) failed: open {path}: {reason}")
     };
-    let text = fs::read_to_string(path).map_err(failed)?;
-    let value: serde_json::Value = serde_json::from_str(&text)
+    let text = files::read_operand(Path::new(path)).map_err(failed)?;
+    let value: serde_json::Value = serde_json::from_slice(&text)
         .map_err(|error| anyhow!("compacting json for seccomp profile ({path}) failed: {error}"))?;
     Ok(value.to_string())
 }
