@@ -170,6 +170,8 @@ fn root_network_whose_files_were_deleted_by_hand() {
     host.sh("pontoon run --rm --network my-net busybox true; rm -rf $PONTOON_ROOT/networks").ok();
     host.sh("pontoon run --rm -p 8080:80 busybox true").ok();
     host.sh("pontoon network create my-net && pontoon network rm my-net").ok();
+    // `network rm` deletes the bridge behind the person's back, and needs its state for that.
+    eventually("the bridge has gone", SOON, || !host.sh("ip -br link show type bridge").ok().contains("br-"));
     // With the state gone, too, nobody knows any more whose the bridge is: the person does.
     host.sh("rm -rf $PONTOON_ROOT/networks $PONTOON_STATE").ok();
     host.sh("pontoon run --rm busybox true").refused(125, "ip link delete pontoon0");

@@ -1,7 +1,7 @@
 //! The real kernel: leaves below a throw-away parent, with real processes in them.
 //!
 //! ```text
-//! Yard (parent pontoon-test-PID-N) ── leaf ── sh, sleep …        dropped: thaw, kill, remove, and the parent too
+//! Yard (parent pontoon-yard-PID-N) ── leaf ── sh, sleep …        dropped: thaw, kill, remove, and the parent too
 //! ```
 //!
 //! Whatever this host has is tested: version 1 by `detect`, version 2 in any mounted cgroup2 tree, even one without
@@ -28,7 +28,7 @@ struct Yard {
 impl Yard {
     fn new(hierarchy: Hierarchy) -> Yard {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let parent = format!("pontoon-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let parent = format!("pontoon-yard-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Yard { hierarchy, parent, leaves: Vec::new() }
     }
 
