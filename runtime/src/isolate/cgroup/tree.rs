@@ -90,16 +90,12 @@ pub fn remove(dir: &Path) -> Result<()> {
     let patience = Instant::now() + LINGER;
     loop {
         match remove_once(dir) {
-            Err(Errno::EBUSY) if Instant::now() < patience && !has_processes(dir) => {
+            Err(Errno::EBUSY) if Instant::now() < patience => {
                 let _ = poll(&mut [], PollTimeout::from(1u8));
             }
             other => return other.with_context(|| format!("cannot remove the control group {}", dir.display())),
         }
     }
-}
-
-fn has_processes(dir: &Path) -> bool {
-    processes(dir).is_ok_and(|pids| !pids.is_empty())
 }
 
 fn remove_once(dir: &Path) -> nix::Result<()> {
