@@ -118,11 +118,12 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// What the kernel says, with the path.
 pub fn ensure_directory(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("cannot make the directory {}", path.display()))
+    const TRIES: usize = 8;
+    let make = || DirBuilder::new().recursive(true).mode(0o700).create(path);
+    // It was there, and gone when it was looked at: somebody is just removing it.
+    let removed = |error: &std::io::Error| error.kind() == ErrorKind::AlreadyExists && !path.exists();
+    let made = (0..TRIES).map(|_| make()).find(|made| !made.as_ref().is_err_and(removed));
+    made.unwrap_or_else(make).with_context(|| format!("cannot make the directory {}", path.display()))
 }
 
 /// rm -rf; absence is forgiven, and so is somebody who just put a file there.

@@ -55,8 +55,8 @@ pub fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
         }
         stop::stop_one(container, StopRequest { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
     }
-    container.ensure_state_dir()?;
-    let life = container.await_life();
+    // A monitor that is just ending may take the directory away under our hands.
+    let life = container.ensure_state_dir().and_then(|()| container.await_life());
     if !container.is_recorded()? {
         // Somebody else was quicker: gone is what was asked for.
         return Ok(());

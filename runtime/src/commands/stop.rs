@@ -5,6 +5,8 @@
 //! restart   Restart ──> monitor: the same, then init again in the same network namespace ──> Done
 //! ```
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, bail};
 
 use super::{conversation, start, words};
@@ -12,6 +14,9 @@ use crate::cli::StopArgs;
 use crate::container::{Container, Containers};
 use crate::control::{Reply, Request, StopRequest};
 use crate::host::Host;
+
+/// How long a monitor may take from closing its socket to its last breath.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stops containers and prints their names; one that does not run is no error.
 ///
@@ -39,10 +44,27 @@ pub fn stop_one(container: &Container, request: StopRequest) -> Result<()> {
         Ok(Reply::Done | Reply::Exited { .. } | Reply::Failed { .. }) => Ok(()),
         Ok(Reply::Error { sentence }) => bail!(sentence),
         Ok(other) => bail!("the monitor said {other:?} where it should have said Done"),
-        // It ended by itself while we asked.
-        Err(_) if has_ended(container)? => Ok(()),
-        Err(error) => Err(error),
+        // It ended by itself while we asked; its socket goes a moment before its lock.
+        Err(error) => {
+            if ends_soon(container)? {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
     }
+}
+
+/// Waits a moment for the end of a monitor that answers no more.
+fn ends_soon(container: &Container) -> Result<bool> {
+    let deadline = Instant::now() + PATIENCE;
+    while !has_ended(container)? {
+        if Instant::now() > deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(true)
 }
 
 fn has_ended(container: &Container) -> Result<bool> {

@@ -207,9 +207,10 @@ impl Cgroup {
     /// # Errors
     /// EBUSY when a process is still inside.
     pub fn remove(&self) -> Result<()> {
+        let patience = tree::patience();
         match &self.leaf {
-            Leaf::V1(parts) => parts.iter().map(|part| tree::remove(&part.dir)).fold(Ok(()), Result::and),
-            Leaf::V2(part) => tree::remove(&part.dir),
+            Leaf::V1(parts) => parts.iter().map(|part| tree::remove(&part.dir, patience)).fold(Ok(()), Result::and),
+            Leaf::V2(part) => tree::remove(&part.dir, patience),
         }
     }
 }

@@ -81,13 +81,17 @@ pub fn processes(dir: &Path) -> Result<Vec<Pid>> {
     Ok(pids)
 }
 
+/// Until when a leaf that is removed now may be busy, in all of its trees together.
+pub fn patience() -> Instant {
+    Instant::now() + LINGER
+}
+
 /// rmdir(2), leaves first; forgives absence.
 ///
 /// # Errors
-/// EBUSY when a process is inside, after a moment of patience: the kernel reports a process dead a little before it
-/// counts it out of its group.
-pub fn remove(dir: &Path) -> Result<()> {
-    let patience = Instant::now() + LINGER;
+/// EBUSY when a process is still inside at `patience`: the kernel reports a process dead a little before it counts it
+/// out of its group, and one that was killed on its way in may be in some trees only.
+pub fn remove(dir: &Path, patience: Instant) -> Result<()> {
     loop {
         match remove_once(dir) {
             Err(Errno::EBUSY) if Instant::now() < patience => {

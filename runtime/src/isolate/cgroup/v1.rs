@@ -59,7 +59,8 @@ pub fn create(trees: &[&Tree], path: &Path) -> Result<Vec<Part>> {
             Err(e) if is_forbidden(&e) => refusal = Some((tree, e)),
             Err(e) => {
                 // The error that matters is the first; what stays behind is found by the record.
-                let _ = parts.iter().map(|part| tree::remove(&part.dir)).fold(Ok(()), Result::and);
+                let patience = tree::patience();
+                let _ = parts.iter().map(|part| tree::remove(&part.dir, patience)).fold(Ok(()), Result::and);
                 return Err(e).with_context(|| sentence(tree, path));
             }
         }
@@ -124,12 +125,15 @@ pub fn open(trees: &[Tree], path: &Path) -> Option<Vec<Part>> {
     (!parts.is_empty()).then_some(parts)
 }
 
-/// Moves the calling thread, the only one of its process, in each tree.
+/// Moves the calling thread, the only one of its process, in each tree. The tree that is asked about processes comes
+/// first: whoever is in any is then in that one, however early it is killed.
 ///
 /// # Errors
 /// As `Cgroup::enter`.
 pub fn enter(parts: &[Part]) -> Result<()> {
-    parts.iter().try_for_each(|part| file::write(&part.dir.join("tasks"), "0"))
+    let first = census(parts);
+    let others = parts.iter().filter(|part| first.is_none_or(|first| first.dir != part.dir));
+    first.into_iter().chain(others).try_for_each(|part| file::write(&part.dir.join("tasks"), "0"))
 }
 
 /// Writes all settings that the resources ask for.
