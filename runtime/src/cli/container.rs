@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::StayArgs;
+
 /// What `run` and `create` have in common.
 #[derive(Debug, Args)]
 pub struct ContainerArgs {
@@ -156,21 +158,9 @@ pub struct RunArgs {
     /// Only say it, on stdout: nothing is made
     #[arg(long)]
     pub dry_run: bool,
-    /// Keys that detach the terminal
-    #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
-    pub detach_keys: String,
-    /// Pass signals on to the container (without a terminal)
-    #[arg(
-        long,
-        value_name = "BOOL",
-        hide_possible_values = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = true,
-        default_missing_value = "true",
-        action = clap::ArgAction::Set
-    )]
-    pub sig_proxy: bool,
+    /// How it stays with the container
+    #[command(flatten)]
+    pub stay: StayArgs,
     /// The container
     #[command(flatten)]
     pub container: ContainerArgs,

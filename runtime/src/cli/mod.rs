@@ -233,12 +233,10 @@ pub struct ExecArgs {
     pub container_and_command: Vec<OsString>,
 }
 
-/// Attach the terminal to a running container
+// How `run` and `attach` stay with a container: no doc comment, which would stand in the place of their own help.
+#[cfg_attr(doc, doc = "How a command stays with a container")]
 #[derive(Debug, Args)]
-pub struct AttachArgs {
-    /// Do not attach standard input
-    #[arg(long)]
-    pub no_stdin: bool,
+pub struct StayArgs {
     /// Keys that detach the terminal
     #[arg(long, default_value = "ctrl-p,ctrl-q", value_name = "KEYS")]
     pub detach_keys: String,
@@ -254,6 +252,17 @@ pub struct AttachArgs {
         action = clap::ArgAction::Set
     )]
     pub sig_proxy: bool,
+}
+
+/// Attach the terminal to a running container
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// Do not attach standard input
+    #[arg(long)]
+    pub no_stdin: bool,
+    /// How it stays with the container
+    #[command(flatten)]
+    pub stay: StayArgs,
     /// Name or id
     pub container: String,
 }

@@ -19,7 +19,7 @@ use crate::host::Host;
 /// A sentence, when it does not run.
 pub fn attach(host: &Host, args: &AttachArgs) -> Result<i32> {
     let container = Containers::of(host).find(&args.container)?;
-    let keys = words::detach_keys(&args.detach_keys)?;
+    let keys = words::detach_keys(&args.stay.detach_keys)?;
     let process = &container.record.process;
     let stdin = process.open_stdin && !args.no_stdin;
     conversation::check_terminal(stdin, process.tty)?;
@@ -30,7 +30,7 @@ pub fn attach(host: &Host, args: &AttachArgs) -> Result<i32> {
         bail!("You cannot attach to a paused container, unpause it first");
     }
     let attached = Attached { stdin, stdout: true, stderr: true };
-    let manner = Manner { attached, tty: process.tty, keys, start: false, sig_proxy: args.sig_proxy };
+    let manner = Manner { attached, tty: process.tty, keys, start: false, sig_proxy: args.stay.sig_proxy };
     match conversation::converse(connection, &manner)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Detached => Ok(0),

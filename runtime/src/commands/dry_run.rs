@@ -49,7 +49,7 @@ pub fn dispatch(host: &Host, command: Command) -> Result<i32> {
 }
 
 fn run(host: &Host, args: &RunArgs) -> Result<i32> {
-    words::detach_keys(&args.detach_keys)?;
+    words::detach_keys(&args.stay.detach_keys)?;
     let attached = request::attached(&args.container, args.detach)?;
     if !args.detach {
         conversation::check_terminal(attached.stdin, args.container.tty)?;

@@ -25,7 +25,7 @@ use crate::phases;
 /// A sentence, or the container's failure with its exit code.
 pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
     let container = &args.container;
-    let keys = words::detach_keys(&args.detach_keys)?;
+    let keys = words::detach_keys(&args.stay.detach_keys)?;
     let attached = request::attached(container, args.detach)?;
     if !args.detach {
         conversation::check_terminal(attached.stdin, container.tty)?;
@@ -35,7 +35,7 @@ pub fn run(host: &Host, args: RunArgs) -> Result<i32> {
     phases::mark("command", "the container is on record");
     create::note(host, &made, id_file.as_mut())?;
     let Some(life) = life else { bail!("the new container's lock is held by somebody else") };
-    let manner = Manner { attached, tty: container.tty, keys, start: true, sig_proxy: args.sig_proxy };
+    let manner = Manner { attached, tty: container.tty, keys, start: true, sig_proxy: args.stay.sig_proxy };
     start(&made, life, (!args.detach).then_some(&manner), args.explain).inspect_err(|error| {
         // Pontoon's own failure, such as a port in use: what was made for it goes again. A program that is not found
         // or cannot be executed leaves its container to be looked at, as Docker's does.
