@@ -8,6 +8,7 @@
 //!   └───────────────────────┘          │ default via 203.0.113.1     │       └────────────┘
 //!      "another machine"               └─────────────────────────────┘
 //!   mount namespace   private; tmpfs on /run; own /proc, /sys, /etc/resolv.conf
+//!   surroundings      more of them if asked for: a LAN and a router       neighbours.rs
 //!   pid namespace     PID 1 is a sleep that reaps; whatever escapes is still in here, and dies with it
 //!   cgroups           parent pontoon-test-<pid>-<n> in every hierarchy
 //!   PONTOON_ROOT      /run/test/lib           PONTOON_STATE  /run/pontoon
@@ -29,9 +30,9 @@ use std::time::{Duration, Instant};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::binary;
 use crate::process::{Output, Running, end};
 use crate::snapshot::Snapshot;
+use crate::{binary, neighbours};
 
 /// The host's own address on the wire to its neighbour.
 pub const OWN: &str = "203.0.113.2";
@@ -46,21 +47,6 @@ pub const STATE: &str = "/run/pontoon";
 /// How long the kernel may take for what it cleans up behind a dead namespace.
 const DEFERRED: Duration = Duration::from_secs(6);
 
-/// Names and addresses of the host's network, as a person would type them.
-const WIRE: &str = "
-    ip link set lo up
-    ip netns add lan
-    ip link add uplink type veth peer name wire netns lan
-    sysctl -qw net.ipv6.conf.uplink.disable_ipv6=1
-    ip address add 203.0.113.2/24 dev uplink
-    ip link set uplink up
-    nsenter --net=/run/netns/lan sh -ec '
-        ip link set lo up
-        ip address add 198.51.100.1/32 dev lo
-        ip address add 203.0.113.1/24 dev wire
-        ip link set wire up'
-    ip route add default via 203.0.113.1";
-
 /// A private host. Its end is the leak check: dropping it panics if anything is left.
 pub struct Host {
     /// The name of the cgroup under which all of this host's cgroups live.
@@ -72,6 +58,15 @@ pub struct Host {
 impl Host {
     /// An empty host: no image, no network, nothing that Pontoon has made.
     pub fn new() -> Self {
+        Self::amid(neighbours::SMALL)
+    }
+
+    /// A host as [`Host::ready`], with IPv6 and the larger surroundings: a machine on its segment, and one beyond a router.
+    pub fn with_neighbours() -> Self {
+        Self::amid(neighbours::LARGE).after_a_first_container()
+    }
+
+    fn amid(surroundings: &str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "the end-to-end tests need root: namespaces, links and mounts");
         let binary = binary::path();
         let resolver = fs::canonicalize("/etc/resolv.conf").ok();
@@ -82,7 +77,7 @@ impl Host {
         own_resolver(resolver);
         symlink(binary, "/run/test/bin/pontoon").expect("link to the binary under test");
         let mut host = Self { cgroup_parent: unique_name(), init, before: Snapshot::default() };
-        host.sh(WIRE).ok();
+        host.sh(surroundings).ok();
         host.before = Snapshot::take(&host);
         host
     }
@@ -90,10 +85,13 @@ impl Host {
     /// A host that has run a container before: the busybox image, the default network and the firewall's table are there.
     /// The leak check compares with that state.
     pub fn ready() -> Self {
-        let mut host = Self::new();
-        host.sh("pontoon run --rm busybox true").ok();
-        host.settle();
-        host
+        Self::new().after_a_first_container()
+    }
+
+    fn after_a_first_container(mut self) -> Self {
+        self.sh("pontoon run --rm busybox true").ok();
+        self.settle();
+        self
     }
 
     /// A host as [`Host::ready`], with the network `my-net`; to be removed by the test.
@@ -144,17 +142,28 @@ impl Host {
         Running::start(command)
     }
 
-    /// The same on another machine: in the neighbour's network namespace.
+    /// The same on another machine: `lan`, and with neighbours also `router` and `beyond`.
     #[track_caller]
-    pub fn lan(&self, script: &str) -> Output {
-        self.lan_spawn(script).wait()
+    pub fn at(&self, machine: &str, script: &str) -> Output {
+        self.at_spawn(machine, script).wait()
     }
 
-    /// Started on another machine.
-    pub fn lan_spawn(&self, script: &str) -> Running {
+    /// Started on another machine: in its network namespace.
+    pub fn at_spawn(&self, machine: &str, script: &str) -> Running {
         let mut command = self.command("nsenter");
-        command.args(["--net=/run/netns/lan", "bash", "-ec", script]);
+        command.args([&format!("--net=/run/netns/{machine}"), "bash", "-ec", script]);
         Running::start(command)
+    }
+
+    /// The same on the machine next to the host.
+    #[track_caller]
+    pub fn lan(&self, script: &str) -> Output {
+        self.at("lan", script)
+    }
+
+    /// Started on the machine next to the host.
+    pub fn lan_spawn(&self, script: &str) -> Running {
+        self.at_spawn("lan", script)
     }
 
     /// One value out of `pontoon inspect -f TEMPLATE NAME`.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   test thread ── Host ─┬─ namespaces: net, mount, pid      host.rs
-//!                        ├─ lan: a second netns behind a veth
+//!                        ├─ lan, router, beyond: other machines    neighbours.rs
 //!                        ├─ Running ── Output                process.rs   one command, a deadline
 //!                        ├─ Terminal                         terminal.rs  one command on a real pty
 //!                        ├─ Snapshot ── before == after      snapshot.rs  the leak check
@@ -18,6 +18,7 @@ pub mod binary;
 pub mod fault;
 pub mod host;
 pub mod image;
+pub mod neighbours;
 pub mod process;
 pub mod snapshot;
 pub mod terminal;

@@ -30,7 +30,9 @@ const LOOK: &str = r#"
         net.ipv4.conf.all.route_localnet net.ipv4.conf.default.route_localnet net.ipv4.conf.uplink.route_localnet \
         net.ipv4.conf.all.rp_filter net.ipv4.conf.all.forwarding net.ipv6.conf.all.forwarding \
         net.ipv6.conf.all.disable_ipv6 net.ipv6.conf.default.disable_ipv6 net.ipv6.conf.all.accept_ra | section sysctl
-    nsenter --net=/run/netns/lan ip -o -4 address | sed 's/^[0-9]*: //' | section lan"#;
+    for place in lan router beyond; do
+        [ ! -e /run/netns/$place ] || ip -n $place -o address | sed "s/^[0-9]*: /$place: /" | grep -v ' fe80' | section elsewhere
+    done"#;
 
 /// The state of a host as a bag of lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! ```
 
 use pontoon_tests::host::{BEYOND, NEIGHBOUR, OWN};
+use pontoon_tests::neighbours::{BEYOND6, LAN, LAN6, OWN_TOO, OWN6, OWN6_TOO};
 use pontoon_tests::{Host, Snapshot, Terminal};
 
 #[test]
@@ -23,6 +24,26 @@ fn root_host_reaches_its_neighbour_and_beyond() {
     let links = host.sh("ls /sys/class/net | sort | xargs").ok();
     assert_eq!(links, "lo uplink", "/sys shows the private host");
     assert_eq!(host.processes(), [], "a pid namespace of its own");
+}
+
+#[test]
+fn root_host_has_real_neighbours_of_both_families() {
+    let host = Host::with_neighbours();
+    for (place, targets) in [("lan", [OWN, OWN6]), ("beyond", [OWN_TOO, OWN6_TOO]), ("router", [LAN, LAN6])] {
+        for target in targets {
+            host.at(place, &format!("ping -c 1 -W 2 {target}")).ok();
+        }
+    }
+    for target in [LAN, LAN6, BEYOND, BEYOND6] {
+        host.sh(&format!("ping -c 1 -W 2 {target}")).ok();
+    }
+    let hops = host.at("beyond", &format!("ip route get {OWN}; ip route get {OWN6}")).ok();
+    assert!(
+        hops.contains("via 198.51.100.254") && hops.contains("via 2001:db8:c6::fe"),
+        "by way of the router: {hops}"
+    );
+    let gone = host.sh(&format!("pontoon run --rm busybox ping -c 1 -W 2 {BEYOND}")).ok();
+    assert!(gone.contains("1 packets received"), "{gone}");
 }
 
 /// Section of the snapshot, how the leak is made, how it is mended.
