@@ -5,6 +5,8 @@
 //! Step::Up { Container, eth0 }                  ip -n "$netns" link set eth0 up
 //! ```
 
+use std::net::IpAddr;
+
 use super::{Line, in_quotes};
 use crate::nft::Element;
 use crate::plan::{Place, Step};
@@ -141,12 +143,21 @@ fn of_element(element: &Element) -> &'static str {
         Element::Internal { .. } => "nobody gets out",
         Element::Hidden { .. } => "who goes out wears the host's address",
         Element::Own { .. } => "this address lives on that bridge",
-        Element::Speaks { address, .. } if address.is_unspecified() => {
+        Element::Speaks { address: IpAddr::V4(address), .. } if address.is_unspecified() => {
             "0.0.0.0 is who asks whether an address is free (ARP probe)"
         }
+        Element::Speaks { address, .. } if address.is_unspecified() => {
+            ":: is who asks whether an address is free (duplicate address detection)"
+        }
+        Element::Speaks { address: IpAddr::V6(address), .. } if address.is_unicast_link_local() => {
+            "the address that the device gives itself, for its neighbours"
+        }
         Element::Speaks { .. } => "and comes from this port, with this hardware address",
+        Element::Advertises { .. } => "only it says who has this address (neighbour advertisement)",
         Element::Port { .. } => "from now on the port's frames are checked",
         Element::Publish { at: None, .. } => "at every address of the host",
         Element::Publish { .. } => "at this address of the host and no other",
+        Element::Open { .. } => "at its own address, without translation: the network is routed",
+        Element::Link { .. } => "the way back is known by then",
     }
 }

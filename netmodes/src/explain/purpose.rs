@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! shared   Firewall ─ Policy ─ Bridge
-//! own      Speaking ─ Loopback ─ Cable ─ Inside ─ Ports ─ Names ─ Netns
+//! own      Speaking ─ Loopback ─ Cable ─ Inside ─ Ports ─ Links ─ Names ─ Netns
 //! ```
 
 use crate::nft::Element;
@@ -27,6 +27,8 @@ pub enum Purpose {
     Inside,
     /// Published ports.
     Ports,
+    /// Exceptions to icc=false.
+    Links,
     /// The way to the resolver.
     Names,
     /// The name of the namespace.
@@ -38,8 +40,11 @@ impl Purpose {
     pub fn of(step: &Step) -> Purpose {
         match step {
             Step::Table { .. } => Purpose::Firewall,
-            Step::Element(Element::Publish { .. }) => Purpose::Ports,
-            Step::Element(Element::Own { .. } | Element::Speaks { .. } | Element::Port { .. }) => Purpose::Speaking,
+            Step::Element(Element::Publish { .. } | Element::Open { .. }) => Purpose::Ports,
+            Step::Element(Element::Link { .. }) => Purpose::Links,
+            Step::Element(
+                Element::Own { .. } | Element::Speaks { .. } | Element::Advertises { .. } | Element::Port { .. },
+            ) => Purpose::Speaking,
             Step::Element(_) => Purpose::Policy,
             Step::Veth { .. } => Purpose::Cable,
             Step::Resolver { .. } => Purpose::Names,
@@ -68,6 +73,9 @@ impl Purpose {
             Purpose::Cable => "The cable: a pair of devices, one in the bridge and one in the container.",
             Purpose::Inside => "The container's end of the cable: its address, and the bridge as its way out.",
             Purpose::Ports => "Published ports: what comes to these ports of the host goes on to the container.",
+            Purpose::Links => {
+                "Links: neighbours that are strangers otherwise (icc=false) may open these ports of each other."
+            }
             Purpose::Names => {
                 "Names: questions to 127.0.0.11 go to the name server that Pontoon runs for this container, on ports of the kernel's choice."
             }

@@ -4,6 +4,7 @@
 //! event                 what would go wrong                       forgotten
 //! publish (udp)         a flow older than the mapping passes by   original target = host address, protocol, port
 //! unpublish, stop       a flow goes on to the old container       reply source = container address [, protocol, port]
+//! unlink                a flow goes on between the two            and reply target = the one that asked
 //! ```
 //!
 //! One IPCTNL_MSG_CT_DELETE with CTA_FILTER (Linux 5.8). Kernels without it, or without conntrack, are forgiven: such a
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 
 use super::link::family;
 use super::socket::{Batch, Socket};
-use crate::nft::Part;
+use crate::nft::{Element, Part};
 use crate::publish::Protocol;
 
 /// NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE
@@ -24,19 +25,55 @@ const REPLY: u16 = 2;
 const FILTER: u16 = 25;
 
 /// A port of a protocol.
-pub(super) type Port = (Protocol, u16);
+type Port = (Protocol, u16);
+
+/// Flows by who answers them: a container, or one of its ports, perhaps towards one peer alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// The container's address.
+    pub by: IpAddr,
+    /// Of this port only.
+    pub port: Option<Port>,
+    /// To this address only, of the same family.
+    pub to: Option<IpAddr>,
+}
+
+impl Answered {
+    /// The flows that end with this element; `None` if it has no part in who answers.
+    pub(super) fn of(element: &Element) -> Option<Answered> {
+        match *element {
+            Element::Publish { protocol, to, to_port, .. } => {
+                Some(Answered { by: to, port: Some((protocol, to_port)), to: None })
+            }
+            Element::Open { address, protocol, port } => {
+                Some(Answered { by: address, port: Some((protocol, port)), to: None })
+            }
+            Element::Link { from, to, protocol, port } => {
+                Some(Answered { by: to, port: Some((protocol, port)), to: Some(from) })
+            }
+            Element::Own { address, .. } => Some(Answered { by: address, port: None, to: None }),
+            _ => None,
+        }
+    }
+
+    /// Is everything of the other forgotten with this?
+    pub(super) fn holds(&self, other: &Answered) -> bool {
+        self.by == other.by
+            && (self.port.is_none() || self.port == other.port)
+            && (self.to.is_none() || self.to == other.to)
+    }
+}
 
 /// Flows whose first packet went to this address and port of the host.
 pub(super) fn forget_towards(socket: &mut Socket, address: IpAddr, port: Port) {
-    // CTA_FILTER_F_CTA_IP_DST, _PROTO_NUM, _PROTO_DST_PORT
-    forget(socket, address, tuple(ORIGINAL, [2, 4], 3, address, Some(port)), (2 | 8 | 32, 0));
+    let ends = Ends { source: None, target: Some(address), port: (End::Target, Some(port)) };
+    forget(socket, address, ends.tuple(ORIGINAL), (ends.flags(), 0));
 }
 
-/// Flows that this container answers: all of them, or those of one of its ports.
-pub(super) fn forget_answered_by(socket: &mut Socket, address: IpAddr, port: Option<Port>) {
-    // CTA_FILTER_F_CTA_IP_SRC, and _PROTO_NUM, _PROTO_SRC_PORT
-    let flags = if port.is_some() { 1 | 8 | 16 } else { 1 };
-    forget(socket, address, tuple(REPLY, [1, 3], 2, address, port), (0, flags));
+/// Flows that this container answers.
+pub(super) fn forget_answered(socket: &mut Socket, answered: Answered) {
+    let ends = Ends { source: Some(answered.by), target: answered.to, port: (End::Source, answered.port) };
+    forget(socket, answered.by, ends.tuple(REPLY), (0, ends.flags()));
 }
 
 /// One request; what the kernel says to it is forgiven (see above).
@@ -50,18 +87,76 @@ fn forget(socket: &mut Socket, address: IpAddr, tuple: Part, (original, reply): 
     let _ = socket.send(batch);
 }
 
-/// CTA_TUPLE { CTA_TUPLE_IP { address }, CTA_TUPLE_PROTO { number, port } }
-fn tuple(which: u16, kinds: [u16; 2], port_kind: u16, address: IpAddr, port: Option<Port>) -> Part {
-    let ip = match address {
-        IpAddr::V4(v4) => Part::new().with(kinds[0], &v4.octets()),
-        IpAddr::V6(v6) => Part::new().with(kinds[1], &v6.octets()),
-    };
-    let tuple = Part::new().nested(1, ip);
-    let tuple = match port {
-        None => tuple,
-        Some((protocol, port)) => {
-            tuple.nested(2, Part::new().with(1, &[protocol.number()]).with(port_kind, &port.to_be_bytes()))
-        }
-    };
-    Part::new().nested(which, tuple)
+/// CTA_PROTO_SRC_PORT or CTA_PROTO_DST_PORT.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Source = 2,
+    Target = 3,
+}
+
+/// What is known of the two ends of a flow, in one of its directions.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    source: Option<IpAddr>,
+    target: Option<IpAddr>,
+    port: (End, Option<Port>),
+}
+
+impl Ends {
+    /// What is compared: CTA_FILTER_F_CTA_IP_SRC, _IP_DST, _PROTO_NUM with _PROTO_SRC_PORT or _PROTO_DST_PORT.
+    fn flags(&self) -> u32 {
+        let port = match self.port {
+            (_, None) => 0,
+            (End::Source, _) => 8 | 16,
+            (End::Target, _) => 8 | 32,
+        };
+        u32::from(self.source.is_some()) | u32::from(self.target.is_some()) << 1 | port
+    }
+
+    /// CTA_TUPLE { CTA_TUPLE_IP { addresses }, CTA_TUPLE_PROTO { number, port } }
+    fn tuple(&self, which: u16) -> Part {
+        // CTA_IP_V4_SRC, CTA_IP_V4_DST, and 2 more for IPv6.
+        let ip = [(1, self.source), (2, self.target)].into_iter().fold(Part::new(), |part, (kind, end)| match end {
+            None => part,
+            Some(IpAddr::V4(v4)) => part.with(kind, &v4.octets()),
+            Some(IpAddr::V6(v6)) => part.with(kind + 2, &v6.octets()),
+        });
+        let tuple = Part::new().nested(1, ip);
+        let (end, port) = self.port;
+        let tuple = match port {
+            None => tuple,
+            Some((protocol, port)) => {
+                tuple.nested(2, Part::new().with(1, &[protocol.number()]).with(end as u16, &port.to_be_bytes()))
+            }
+        };
+        Part::new().nested(which, tuple)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 18, 0, 2));
+    const TWO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 18, 0, 3));
+    const DNS: Port = (Protocol::Udp, 53);
+
+    #[test]
+    fn a_container_that_goes_takes_all_its_flows_along() {
+        let all = Answered { by: ONE, port: None, to: None };
+        let port = Answered { port: Some(DNS), ..all };
+        let linked = Answered { to: Some(TWO), ..port };
+        assert!(all.holds(&port) && all.holds(&linked) && port.holds(&linked));
+        assert!(!port.holds(&all) && !linked.holds(&port));
+        assert!(!Answered { by: TWO, ..all }.holds(&port));
+    }
+
+    #[test]
+    fn what_is_compared_is_what_is_given() {
+        let towards = Ends { source: None, target: Some(ONE), port: (End::Target, Some(DNS)) };
+        assert_eq!(towards.flags(), 2 | 8 | 32);
+        let linked = Ends { source: Some(ONE), target: Some(TWO), port: (End::Source, Some(DNS)) };
+        assert_eq!(linked.flags(), 1 | 2 | 8 | 16);
+        assert_eq!(linked.tuple(REPLY).bytes().len(), 4 + (4 + 8 + 8) + (4 + 8 + 8));
+    }
 }

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 
 use nix::errno::Errno;
 
-use super::{Answer, Batch, Kernel, Refusal, address, conntrack, is_absence, tried};
+use super::conntrack::{self, Answered};
+use super::{Answer, Batch, Kernel, Refusal, address, is_absence, tried};
 use crate::error::Error;
 use crate::nft::{self, Data, Element};
 use crate::plan::Place;
@@ -66,8 +67,8 @@ impl Kernel {
         let batch = element.add(exclusive).into_batch();
         self.host.netfilter.send(batch).map_err(tried(format!("add to the firewall: {element}")))?;
         // TCP: a connection older than the mapping is some local program's, and is to go on.
-        if let Element::Publish { at, protocol: Protocol::Udp, port, .. } = element {
-            for address in self.host_addresses(*at)? {
+        if let Element::Publish { at, protocol: Protocol::Udp, port, to, .. } = element {
+            for address in self.host_addresses(*at)?.into_iter().filter(|address| address.is_ipv4() == to.is_ipv4()) {
                 conntrack::forget_towards(&mut self.host.netfilter, address, (Protocol::Udp, *port));
             }
         }
@@ -93,22 +94,21 @@ impl Kernel {
             }
             _ => {}
         }
-        match element {
-            Element::Publish { protocol, to, to_port, .. } => self.forgotten.push((*to, Some((*protocol, *to_port)))),
-            Element::Own { address, .. } => self.forgotten.push((*address, None)),
-            _ => {}
-        }
+        self.forgotten.extend(Answered::of(element));
         Ok(())
     }
 
     /// Forgets the flows of deleted elements. The kernel looks through its whole table each time, a quarter of a
     /// millisecond: a container that goes is looked for once, not once a port.
     pub(super) fn forget_flows(&mut self) {
-        let forgotten = std::mem::take(&mut self.forgotten);
-        let goes = |address| forgotten.contains(&(address, None));
-        for (address, port) in forgotten.iter().filter(|(address, port)| port.is_none() || !goes(*address)) {
-            conntrack::forget_answered_by(&mut self.host.netfilter, *address, *port);
+        let mut forgotten: Vec<Answered> = Vec::new();
+        for answered in std::mem::take(&mut self.forgotten) {
+            if !forgotten.iter().any(|known| known.holds(&answered)) {
+                forgotten.retain(|known| !answered.holds(known));
+                forgotten.push(answered);
+            }
         }
+        forgotten.into_iter().for_each(|answered| conntrack::forget_answered(&mut self.host.netfilter, answered));
     }
 
     /// Does the key map to what we said? Leases make a container's address its own, so the value names the owner.

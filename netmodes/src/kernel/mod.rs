@@ -21,7 +21,6 @@ mod socket;
 mod sysctl;
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -81,8 +80,8 @@ pub struct Kernel {
     unsettled: Vec<String>,
     /// Were the firewall's tables made anew?
     rebuilt: bool,
-    /// Whose flows are to be forgotten when all elements are deleted: a container's, or those of one of its ports.
-    forgotten: Vec<(IpAddr, Option<conntrack::Port>)>,
+    /// Which flows are to be forgotten when all elements are deleted.
+    forgotten: Vec<conntrack::Answered>,
 }
 
 impl Kernel {

@@ -61,6 +61,22 @@ fn a_published_port_is_one_message() {
 }
 
 #[test]
+fn keys_of_ipv6_are_addresses_in_full() {
+    let mac = "02:42:ac:12:00:02".parse().unwrap();
+    let (from, to) = ("fd00::3".parse().unwrap(), "fd00::2".parse().unwrap());
+    for element in [
+        Element::Link { from, to, protocol: Protocol::Tcp, port: 80 },
+        Element::Open { address: to, protocol: Protocol::Udp, port: 53 },
+        Element::Advertises { device: "web.x".into(), mac, address: "fd00::2".parse().unwrap() },
+    ] {
+        let NetlinkPayload::InnerMessage(message) = decoded(&element.add(false).into_batch()).remove(1).payload else {
+            panic!("not of netfilter")
+        };
+        insta::assert_debug_snapshot!(element.set(), message.inner);
+    }
+}
+
+#[test]
 fn everything_else_is_understood_too() {
     for batch in [resolver(40001, 40002).into_batch(), probe_bridge().into_batch(), table_query("inet")] {
         assert!(!decoded(&batch).is_empty());

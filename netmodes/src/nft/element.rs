@@ -4,18 +4,20 @@
 //! table inet pontoon                                      table bridge pontoon
 //!   bridges  { br-a }            Bridge                     ports { web.1 }                     Port
 //!   internal { br-a }            Internal                   own4  { web.1 . MAC . 172.18.0.2 }  Speaks
-//!   hidden   { ipv4 . br-a }     Hidden
+//!   hidden   { ipv4 . br-a }     Hidden                     own_nd { web.1 . MAC . fd00::2 }    Advertises
 //!   between  { br-a . br-a : accept }            Between
 //!   enter    { ipv4 . br-a : goto published }    Enter
 //!   own4     { br-a . 172.18.0.2 }               Own
 //!   publish4 { tcp . 8080 : 172.18.0.2 . 80 }    Publish
+//!   open4    { 172.18.0.2 . tcp . 80 }           Open
+//!   links4   { 172.18.0.3 . 172.18.0.2 . tcp . 80 }    Link
 //! ```
 //!
 //! A network, a container, a published port: each is an element under a key of its own, and to undo is to delete that
 //! key. Keys are concatenations: every part padded to four bytes (nft's own rule), device names to sixteen.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +109,26 @@ pub enum Element {
         /// the container's port
         to_port: u16,
     },
+    /// `open4`, `open6`: on a routed network, everybody may open connections to this port of the container.
+    Open {
+        /// the container's address
+        address: IpAddr,
+        /// tcp or udp
+        protocol: Protocol,
+        /// the container's port
+        port: u16,
+    },
+    /// `links4`, `links6`: this neighbour may open connections to this port although icc is off.
+    Link {
+        /// the address of the container that opens them
+        from: IpAddr,
+        /// the address of the container that answers, of the same family
+        to: IpAddr,
+        /// tcp or udp
+        protocol: Protocol,
+        /// the answering container's port
+        port: u16,
+    },
     /// bridge table, `ports`: check what comes in by this port.
     Port {
         /// the host end of the container's veth
@@ -118,8 +140,17 @@ pub enum Element {
         device: String,
         /// the container end's hardware address
         mac: Mac,
-        /// the container's address, or 0.0.0.0 for one that is being probed
+        /// the container's address, or 0.0.0.0 or :: for one that is being probed
         address: IpAddr,
+    },
+    /// bridge table, `own_nd`: neighbours may be told by this port that this address has this MAC (RFC 4861, section 4.4).
+    Advertises {
+        /// the host end of the container's veth
+        device: String,
+        /// the container end's hardware address
+        mac: Mac,
+        /// the container's address, or its link-local one
+        address: Ipv6Addr,
     },
 }
 
@@ -137,7 +168,8 @@ pub enum Data {
 impl Element {
     /// The table's family: `inet` or `bridge`.
     pub fn table(&self) -> &'static str {
-        if matches!(self, Element::Port { .. } | Element::Speaks { .. }) { "bridge" } else { "inet" }
+        let of_frames = matches!(self, Element::Port { .. } | Element::Speaks { .. } | Element::Advertises { .. });
+        if of_frames { "bridge" } else { "inet" }
     }
 
     /// The set or map it is in.
@@ -150,8 +182,11 @@ impl Element {
             Element::Enter { .. } => "enter",
             Element::Port { .. } => "ports",
             Element::Own { address, .. } | Element::Speaks { address, .. } => of_family(*address, "own4", "own6"),
+            Element::Advertises { .. } => "own_nd",
             Element::Publish { at: None, to, .. } => of_family(*to, "publish4", "publish6"),
             Element::Publish { at: Some(at), .. } => of_family(*at, "publish_at4", "publish_at6"),
+            Element::Open { address, .. } => of_family(*address, "open4", "open6"),
+            Element::Link { to, .. } => of_family(*to, "links4", "links6"),
         }
     }
 
@@ -165,10 +200,16 @@ impl Element {
             Element::Between { from, to, .. } => [name(from), name(to)].concat(),
             Element::Own { device, address } => [name(device), octets(*address)].concat(),
             Element::Publish { at, protocol, port, .. } => {
-                let at = at.map(octets).unwrap_or_default();
-                [at, part(&[protocol.number()]), part(&port.to_be_bytes())].concat()
+                [at.map(octets).unwrap_or_default(), place(*protocol, *port)].concat()
+            }
+            Element::Open { address, protocol, port } => [octets(*address), place(*protocol, *port)].concat(),
+            Element::Link { from, to, protocol, port } => {
+                [octets(*from), octets(*to), place(*protocol, *port)].concat()
             }
             Element::Speaks { device, mac, address } => [name(device), part(&mac.0), octets(*address)].concat(),
+            Element::Advertises { device, mac, address } => {
+                [name(device), part(&mac.0), address.octets().to_vec()].concat()
+            }
         }
     }
 
@@ -192,7 +233,13 @@ impl Element {
             Element::Own { device, address } => format!("{} . {address}", quoted(device)),
             Element::Publish { at: None, protocol, port, .. } => format!("{protocol} . {port}"),
             Element::Publish { at: Some(at), protocol, port, .. } => format!("{at} . {protocol} . {port}"),
+            Element::Open { address, protocol, port } => format!("{address} . {protocol} . {port}"),
+            Element::Link { from, to, protocol, port } => format!("{from} . {to} . {protocol} . {port}"),
             Element::Speaks { device, mac, address } => format!("{} . {mac} . {address}", quoted(device)),
+            // For nft these are bytes of which it knows no type.
+            Element::Advertises { device, mac, address } => {
+                format!("{} . {mac} . {:#034x}", quoted(device), address.to_bits())
+            }
         }
     }
 }
@@ -272,6 +319,11 @@ fn part(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
+}
+
+/// A port of a protocol, as two parts.
+fn place(protocol: Protocol, port: u16) -> Vec<u8> {
+    [part(&[protocol.number()]), part(&port.to_be_bytes())].concat()
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {

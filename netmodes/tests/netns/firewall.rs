@@ -85,6 +85,13 @@ fn netns_elements_are_what_their_text_says() {
         use netmodes::nft::{Family, Verdict};
         let mac = "02:42:ac:12:00:02".parse().unwrap();
         let speaks = |address: &str| Element::Speaks { device: "web.x".into(), mac, address: address.parse().unwrap() };
+        let open = |address: &str, protocol| Element::Open { address: address.parse().unwrap(), protocol, port: 80 };
+        let link = |from: &str, to: &str, protocol| Element::Link {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            protocol,
+            port: 53,
+        };
         let enter = |family, verdict| Element::Enter { family, device: "br-x".into(), verdict };
         vec![
             Element::Bridge { device: "br-x".into() },
@@ -103,6 +110,13 @@ fn netns_elements_are_what_their_text_says() {
             Element::Port { device: "web.x".into() },
             speaks("172.18.0.2"),
             speaks("fd00::2"),
+            speaks("::"),
+            Element::Advertises { device: "web.x".into(), mac, address: "fe80::42:acff:fe12:2".parse().unwrap() },
+            open("172.18.0.2", Protocol::Tcp),
+            open("fd00::2", Protocol::Udp),
+            link("172.18.0.3", "172.18.0.2", Protocol::Udp),
+            link("fd00::3", "fd00::2", Protocol::Tcp),
+            Element::Between { from: "wg0".into(), to: "br-x".into(), verdict: Verdict::Accept },
         ]
     };
     let ours = listing(|world| {
