@@ -15,8 +15,21 @@ use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::subnet::Subnet;
+
+/// One address that a container has on a network, and how it gets out from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leased {
+    /// The address.
+    pub address: IpAddr,
+    /// Bits of the network's prefix.
+    pub prefix: u8,
+    /// The next hop to elsewhere; none where there is no way out.
+    pub gateway: Option<IpAddr>,
+}
 
 /// The leases of one network, in its state directory.
 #[derive(Debug)]
@@ -86,6 +99,11 @@ impl Leases {
         }
         leases.sort();
         Ok(leases)
+    }
+
+    /// Whose an address is, in words; `None` if it is nobody's.
+    pub(crate) fn holder(&self, address: IpAddr) -> Result<Option<String>, Error> {
+        Ok(self.owner(address)?.map(|owner| owner.to_string_lossy().into_owned()))
     }
 
     /// What a lease says; `None` when there is none (any more).

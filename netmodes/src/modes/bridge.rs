@@ -8,20 +8,19 @@
 //!  :8080 -- publish4 { tcp . 8080 : 172.18.0.2 . 80 } --^
 //! ```
 //!
-//! Order matters in three places. `enter` comes first: an element that is missing means open. What a container may say
-//! (`own4`) is there before its link is up. IPv6 is switched off before a link is up, or it would have an address.
+//! Order matters in two places. `enter` comes first: an element that is missing means open. What a container may say
+//! (`own4`) is there before its link is up.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Request, loopback, named_netns};
+use super::Request;
 use crate::address::{Cidr, Mac};
 use crate::facts::Facts;
 use crate::network::Network;
 use crate::nft::{Element, Family, Verdict};
 use crate::plan::{Place, Plan, Step};
-use crate::publish::Mapping;
 
-/// The network's objects and this container's.
+/// The network's objects, and what attaches this container to it.
 pub fn plan(request: &Request, network: &Network, facts: &Facts) -> Plan {
     Plan { shared: shared(network, facts), own: own(request, network, facts) }
 }
@@ -75,86 +74,56 @@ fn settings(bridge: &str) -> Vec<Step> {
     ]
 }
 
-/// What is this container's alone.
+/// What is this attachment's alone.
 fn own(request: &Request, network: &Network, facts: &Facts) -> Vec<Step> {
     let veth = host_end(request);
     let mut steps: Vec<Step> = speaking(request, network, facts, &veth).into_iter().map(Step::Element).collect();
-    steps.extend(inside_before());
     steps.push(Step::Veth {
         name: veth,
         peer: request.interface.clone(),
         bridge: network.bridge.clone(),
-        mac: mac(request.address),
+        mac: request.mac(),
         mtu: facts.mtu,
         isolated: !network.icc,
         alias: format!("pontoon container {} network {}", request.name, network.name),
     });
     steps.extend(inside(request, network));
-    steps.extend(request.mappings.iter().filter_map(|mapping| publish(mapping, request.address)).map(Step::Element));
-    steps.extend(request.resolver.map(|ports| Step::Resolver { udp: ports.udp, tcp: ports.tcp }));
-    steps.extend(named_netns(&request.name, request.netns.as_ref()));
     steps
 }
 
 /// Which source addresses may come from this bridge, and from this port of it. 0.0.0.0 is that of an ARP probe.
 fn speaking(request: &Request, network: &Network, facts: &Facts, veth: &str) -> Vec<Element> {
-    let mut elements = vec![Element::Own { device: network.bridge.clone(), address: request.address }];
+    let own = |address: &IpAddr| Element::Own { device: network.bridge.clone(), address: *address };
+    let mut elements: Vec<Element> = request.addresses.iter().map(own).collect();
     if facts.bridge_table {
         let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        elements.extend([request.address, unspecified].map(|address| Element::Speaks {
-            device: veth.into(),
-            mac: mac(request.address),
-            address,
-        }));
+        let speaks = |address: &IpAddr| Element::Speaks { device: veth.into(), mac: request.mac(), address: *address };
+        elements.extend(request.addresses.iter().chain([&unspecified]).map(speaks));
         elements.push(Element::Port { device: veth.into() });
     }
     elements
 }
 
-/// Before the veth's peer is born, as it takes over what `default` says: no IPv6 in the container of a network without
-/// it (`all` sets `default` too), and should it be switched on there, no belief in anybody's router advertisements.
-fn inside_before() -> Vec<Step> {
-    let sysctl =
-        |key: &str, value: &str| Step::Sysctl { place: Place::Container, key: key.into(), value: value.into() };
-    vec![sysctl("net/ipv6/conf/all/disable_ipv6", "1"), sysctl("net/ipv6/conf/default/accept_ra", "0"), loopback()]
-}
-
-/// Address and routes in the container. Where neighbours are isolated (icc=false) they are reached by the gateway, so
-/// there is no route to the link but to the gateway itself.
+/// Addresses in the container, and the routes to the link. Where neighbours are isolated (icc=false) they are reached by
+/// the gateway, so there is no route to the link but to the gateway itself. Which network has the default route, is not
+/// known here: see [`super::outlet`].
 fn inside(request: &Request, network: &Network) -> Vec<Step> {
     let device = || request.interface.clone();
     let route = |to, via| Step::Route { place: Place::Container, device: device(), to, via };
-    let mut steps = Vec::new();
-    for subnet in network.subnets.iter().filter(|subnet| subnet.subnet.contains(request.address)) {
-        let address = Cidr { address: request.address, prefix: subnet.subnet.prefix };
+    let leases = request.addresses.iter().filter_map(|address| network.leased(*address));
+    let mut steps: Vec<Step> = Vec::new();
+    let mut routes = Vec::new();
+    for lease in leases {
+        let address = Cidr { address: lease.address, prefix: lease.prefix };
         steps.push(Step::Address { place: Place::Container, device: device(), address, on_link: network.icc });
-        steps.push(Step::Up { place: Place::Container, device: device() });
-        if !network.icc {
-            steps.push(route(Some(Cidr { address: subnet.gateway, prefix: 32 }), None));
-            steps.push(route(Some(subnet.subnet), Some(subnet.gateway)));
+        if let (false, Some(gateway)) = (network.icc, lease.gateway) {
+            routes.push(route(Some(Cidr { address: gateway, prefix: if gateway.is_ipv4() { 32 } else { 128 } }), None));
+            routes.push(route(Some(address.network()), Some(gateway)));
         }
-        steps.push(route(None, Some(subnet.gateway)));
     }
+    steps.push(Step::Up { place: Place::Container, device: device() });
+    steps.extend(routes);
     steps
-}
-
-/// No translation leads from one family to the other: such a port is served by the monitor, and is no step.
-fn publish(mapping: &Mapping, to: IpAddr) -> Option<Element> {
-    (mapping.address().is_ipv4() == to.is_ipv4()).then(|| Element::Publish {
-        at: mapping.at.filter(|at| !at.is_unspecified()),
-        protocol: mapping.protocol,
-        port: mapping.host.first,
-        to,
-        to_port: mapping.container,
-    })
-}
-
-/// The hardware address inside. Addresses of IPv6 alone would take it from the container's id.
-fn mac(address: IpAddr) -> Mac {
-    match address {
-        IpAddr::V4(v4) => Mac::of_address(v4),
-        IpAddr::V6(v6) => Mac::of_address(Ipv4Addr::from_bits(v6.to_bits() as u32)),
-    }
 }
 
 /// `web.1k3f9`: the name, cut so that it fits fifteen bytes with a tail that is unique per container and start.
@@ -175,7 +144,7 @@ fn host_end(request: &Request) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{bridge_plan, facts, network, published, request};
+    use super::super::tests::{bridge_plan, facts, network, published, request, whole};
     use super::*;
     use std::collections::BTreeSet;
 
@@ -187,13 +156,13 @@ mod tests {
     #[test]
     fn without_bridge_tables_nothing_goes_into_them() {
         let facts = Facts { bridge_table: false, mtu: 1400 };
-        insta::assert_snapshot!(plan(&request(&[]), &network(), &facts).to_string());
+        insta::assert_snapshot!(whole(&request(), &network(), &facts, &[]).to_string());
     }
 
     #[test]
     fn without_icc_ports_are_isolated_and_neighbours_are_behind_the_gateway() {
         let network = Network { icc: false, masquerade: false, ..network() };
-        insta::assert_snapshot!(plan(&request(&[]), &network, &facts()).to_string());
+        insta::assert_snapshot!(whole(&request(), &network, &facts(), &[]).to_string());
     }
 
     #[test]
@@ -214,7 +183,7 @@ mod tests {
     fn the_host_end_fits_and_differs_at_every_start() {
         let mut names = BTreeSet::new();
         for start in 0..1000 {
-            let name = host_end(&Request { start, name: "a-very-long-name".into(), ..request(&[]) });
+            let name = host_end(&Request { start, name: "a-very-long-name".into(), ..request() });
             assert!(name.len() == 15 && name.starts_with("a-very-lo."), "{name}");
             names.insert(name);
         }

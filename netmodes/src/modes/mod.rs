@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! --network    plan
-//! bridge, X    shared: table, bridge, gateway     own: elements, veth, address, route, ports, resolver
+//! bridge, X    namespace   own: lo, resolver, name for `ip netns`         once a container
+//!              bridge      shared: table, bridge, gateway                 once a network that it is attached to
+//!                          own: elements, veth, addresses
+//!              outlet      own: default routes, published ports           once: one of the networks is the way out
 //! none         own: lo
 //! host         nothing: the container has the host's namespace
 //! container:X  nothing: the container has X's namespace
@@ -11,14 +14,16 @@
 pub mod bridge;
 pub mod container;
 pub mod host;
+pub mod namespace;
 pub mod none;
+pub mod outlet;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use crate::address::Mac;
 use crate::plan::{Place, Step};
-use crate::publish::Mapping;
 
-/// What is asked for a container's attachment to its network.
+/// What is asked for a container's attachment to one network.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The container's id, 64 hexadecimal digits.
@@ -29,14 +34,23 @@ pub struct Request {
     pub start: u64,
     /// The name of its interface: `eth0`.
     pub interface: String,
-    /// The address that was leased for it.
-    pub address: IpAddr,
-    /// Ports to publish, each held already (see [`crate::publish::hold`]).
-    pub mappings: Vec<Mapping>,
-    /// Where its resolver listens; none on the default network, as in Docker.
-    pub resolver: Option<ResolverPorts>,
-    /// What /run/netns/NAME is to point to; none to leave it out.
-    pub netns: Option<String>,
+    /// The addresses that were leased for it: at most one of each family, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// `--mac-address`; without it, one that derives from the address.
+    pub mac: Option<Mac>,
+}
+
+impl Request {
+    /// The hardware address of the container's end. A network of IPv6 alone has no IPv4 address to derive it from: the
+    /// last four bytes of the other one serve as well.
+    pub fn mac(&self) -> Mac {
+        let derived = match self.addresses.first() {
+            Some(IpAddr::V4(v4)) => *v4,
+            Some(IpAddr::V6(v6)) => Ipv4Addr::from_bits(v6.to_bits() as u32),
+            None => Ipv4Addr::UNSPECIFIED,
+        };
+        self.mac.unwrap_or(Mac::of_address(derived))
+    }
 }
 
 /// The random ports of the resolver at 127.0.0.11.
@@ -66,16 +80,14 @@ pub(crate) mod tests {
     use crate::plan::Plan;
     use crate::publish::parse;
 
-    pub(crate) fn request(mappings: &[&str]) -> Request {
+    pub(crate) fn request() -> Request {
         Request {
             container: "c0ffee".repeat(11)[..64].into(),
             name: "web".into(),
             start: 7,
             interface: "eth0".into(),
-            address: [172, 18, 0, 2].into(),
-            mappings: mappings.iter().flat_map(|text| parse(text).unwrap()).collect(),
-            resolver: Some(ResolverPorts { udp: 40001, tcp: 40002 }),
-            netns: Some("/proc/412/fd/7".into()),
+            addresses: vec![[172, 18, 0, 2].into()],
+            mac: None,
         }
     }
 
@@ -87,13 +99,27 @@ pub(crate) mod tests {
         Facts { mtu: 1500, bridge_table: true }
     }
 
+    /// A container's plan on one network, as a start puts it together.
+    pub(crate) fn whole(request: &Request, network: &Network, facts: &Facts, ports: &[&str]) -> Plan {
+        let namespace = namespace::Namespace {
+            name: request.name.clone(),
+            resolver: Some(ResolverPorts { udp: 40001, tcp: 40002 }),
+            netns: Some("/proc/412/fd/7".into()),
+        };
+        let leg = outlet::Leg { interface: &request.interface, addresses: &request.addresses, network, priority: 0 };
+        let mappings: Vec<_> = ports.iter().flat_map(|text| parse(text).unwrap()).collect();
+        let attached = bridge::plan(request, network, facts);
+        let outlet = outlet::plan(&[leg], &mappings);
+        Plan { shared: attached.shared, own: [namespace::plan(&namespace), attached.own, outlet].concat() }
+    }
+
     /// The plan of a container that publishes nothing.
     pub(crate) fn bridge_plan() -> Plan {
-        bridge::plan(&request(&[]), &network(), &facts())
+        whole(&request(), &network(), &facts(), &[])
     }
 
     /// The plan of one that publishes a port on all addresses and one on loopback.
     pub(crate) fn published() -> Plan {
-        bridge::plan(&request(&["8080:80", "127.0.0.1:53:53/udp"]), &network(), &facts())
+        whole(&request(), &network(), &facts(), &["8080:80", "127.0.0.1:53:53/udp"])
     }
 }

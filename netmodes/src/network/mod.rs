@@ -19,9 +19,11 @@ mod removal;
 mod store;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::lease::Leased;
 use crate::subnet::Subnet;
 
 pub use store::Networks;
@@ -67,6 +69,12 @@ impl Network {
     /// Is it the default network, on which containers have no names?
     pub fn is_default(&self) -> bool {
         self.name == DEFAULT
+    }
+
+    /// An address of this network as a container has it; `None` if it is of none of its subnets.
+    pub fn leased(&self, address: IpAddr) -> Option<Leased> {
+        let subnet = self.subnets.iter().find(|subnet| subnet.subnet.contains(address))?;
+        Some(Leased { address, prefix: subnet.subnet.prefix, gateway: Some(subnet.gateway) })
     }
 
     /// A network for tests.

@@ -234,50 +234,43 @@ impl Networks {
         apply::ensure(shared, net, &mut journal)
     }
 
-    /// Leases an address to a container, by its id.
+    /// Leases one address of each of the network's subnets to a container, by its id: those that were asked for (`--ip`,
+    /// `--ip6`), else the next free ones. Nothing is leased if one cannot be.
     ///
     /// # Errors
-    /// The network is gone, or has no free address.
-    pub fn lease(&self, network: &Network, owner: &str) -> Result<IpAddr, Error> {
+    /// The network is gone or has no free address; an address that was asked for is not of its subnets, or somebody has it.
+    pub fn lease(&self, network: &Network, owner: &str, wanted: &[IpAddr]) -> Result<Vec<IpAddr>, Error> {
+        check_wanted(network, wanted)?;
         let _lock = self.lock(network)?;
         let leases = Leases::of(&self.directory(network));
+        let mut leased = Vec::new();
         for subnet in &network.subnets {
-            if let Some(address) = leases.take(subnet, owner)? {
-                return Ok(address);
+            match take(&leases, network, subnet, owner, wanted) {
+                Ok(address) => leased.push(address),
+                Err(error) => {
+                    leased.iter().try_for_each(|address| leases.release(*address, owner))?;
+                    return Err(error);
+                }
             }
         }
-        Err(full(network))
+        Ok(leased)
     }
 
-    /// The address that [`Networks::lease`] would give now. Nobody has it for that.
+    /// The addresses that [`Networks::lease`] would give now. Nobody has them for that.
     ///
     /// # Errors
-    /// The network has no free address.
-    pub fn foresee_lease(&self, network: &Network) -> Result<IpAddr, Error> {
+    /// As [`Networks::lease`].
+    pub fn foresee_lease(&self, network: &Network, wanted: &[IpAddr]) -> Result<Vec<IpAddr>, Error> {
+        check_wanted(network, wanted)?;
         let leases = Leases::of(&self.directory(network));
-        network.subnets.iter().find_map(|subnet| leases.next(subnet)).ok_or_else(|| full(network))
-    }
-
-    /// Leases the address that was asked for (`--ip`).
-    ///
-    /// # Errors
-    /// The network is gone, the address is not of its subnet, or somebody has it.
-    pub fn lease_this(&self, network: &Network, address: IpAddr, owner: &str) -> Result<(), Error> {
-        let usable = |subnet: &Subnet| {
-            let edge = [subnet.subnet.address, subnet.subnet.last(), subnet.gateway].contains(&address);
-            subnet.subnet.contains(address) && !edge
+        let foreseen = |subnet: &Subnet| match wanted.iter().find(|address| subnet.subnet.contains(**address)) {
+            Some(address) => match leases.holder(*address)? {
+                Some(holder) => Err(in_use(*address, &holder)),
+                None => Ok(*address),
+            },
+            None => leases.next(subnet).ok_or_else(|| full(network)),
         };
-        if !network.subnets.iter().any(usable) {
-            return Err(Error::Refused(format!("no configured subnet contains IP address {address}")));
-        }
-        let _lock = self.lock(network)?;
-        let leases = Leases::of(&self.directory(network));
-        if leases.take_this(address, owner)? {
-            return Ok(());
-        }
-        let holder = leases.all()?.into_iter().find(|(leased, _)| *leased == address).map(|(_, holder)| holder);
-        let holder = holder.unwrap_or_default();
-        Err(Error::Refused(format!("Address already in use: {address} is leased to container {holder:.12}")))
+        network.subnets.iter().map(foreseen).collect()
     }
 
     /// Gives a container's address back. Only after its journal has been undone.
@@ -362,6 +355,33 @@ impl Network {
             labels: Default::default(),
         }
     }
+}
+
+/// Every address that was asked for must be one that a host of the network can have.
+fn check_wanted(network: &Network, wanted: &[IpAddr]) -> Result<(), Error> {
+    let usable = |subnet: &Subnet, address: IpAddr| {
+        let edge = [subnet.subnet.address, subnet.subnet.last(), subnet.gateway].contains(&address);
+        subnet.subnet.contains(address) && !edge
+    };
+    match wanted.iter().find(|address| !network.subnets.iter().any(|subnet| usable(subnet, **address))) {
+        Some(address) => Err(Error::Refused(format!("no configured subnet contains IP address {address}"))),
+        None => Ok(()),
+    }
+}
+
+/// One address of a subnet. The caller holds the network's lock.
+fn take(leases: &Leases, network: &Network, subnet: &Subnet, owner: &str, wanted: &[IpAddr]) -> Result<IpAddr, Error> {
+    let Some(address) = wanted.iter().copied().find(|address| subnet.subnet.contains(*address)) else {
+        return leases.take(subnet, owner)?.ok_or_else(|| full(network));
+    };
+    if leases.take_this(address, owner)? {
+        return Ok(address);
+    }
+    Err(in_use(address, &leases.holder(address)?.unwrap_or_default()))
+}
+
+fn in_use(address: IpAddr, holder: &str) -> Error {
+    Error::Refused(format!("Address already in use: {address} is leased to container {holder:.12}"))
 }
 
 fn full(network: &Network) -> Error {

@@ -19,6 +19,8 @@ use netmodes::apply::{apply, undo};
 use netmodes::facts::Facts;
 use netmodes::journal::Journal;
 use netmodes::kernel::{Inside, Kernel};
+use netmodes::modes::namespace::{self, Namespace};
+use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{Request, ResolverPorts, bridge};
 use netmodes::network::{Network, Networks, NewNetwork};
 use netmodes::plan::Plan;
@@ -77,20 +79,22 @@ impl World {
         let inside = unshared();
         let netns = inside.netns().try_clone_to_owned().unwrap();
         let mut kernel = Kernel::open(Some(inside))?;
-        let address = self.networks.lease(network, &id)?;
+        let addresses = self.networks.lease(network, &id, &[])?;
+        let address = addresses[0];
         let held: Vec<Held> = ports.iter().flat_map(|text| parse(text).unwrap()).map(|m| hold_soon(&m)).collect();
         let facts = Facts::read(&mut kernel, network)?;
-        let request = Request {
-            container: id.clone(),
+        let request =
+            Request { container: id.clone(), name: name.into(), start, interface: "eth0".into(), addresses, mac: None };
+        let namespace = Namespace {
             name: name.into(),
-            start,
-            interface: "eth0".into(),
-            address,
-            mappings: held.iter().map(|held| held.mapping).collect(),
             resolver: Some(ResolverPorts { udp: 40001, tcp: 40002 }),
             netns: Some(format!("/proc/{}/fd/1", std::process::id())),
         };
-        let plan = bridge::plan(&request, network, &facts);
+        let mappings: Vec<Mapping> = held.iter().map(|held| held.mapping).collect();
+        let leg = Leg { interface: "eth0", addresses: &request.addresses, network, priority: 0 };
+        let Plan { shared, own } = bridge::plan(&request, network, &facts);
+        let own = [namespace::plan(&namespace), own, outlet::plan(&[leg], &mappings)].concat();
+        let plan = Plan { shared, own };
         self.networks.ensure(network, &plan.shared, &mut kernel)?;
         let journal = Journal::open(&self.journal(&id))?;
         let mut guest = Guest { id, address, netns, kernel, journal, plan, _held: held };

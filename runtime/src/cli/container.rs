@@ -5,7 +5,7 @@
 //! ```
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -33,9 +33,25 @@ pub struct ContainerArgs {
     /// Name of the container
     #[arg(long)]
     pub name: Option<String>,
-    /// Network: a network's name, bridge, host, none or container:NAME
+    /// Network: a network's name, bridge, host, none or container:NAME; also several, and
+    /// name=NET,alias=,ip=,ip6=,mac-address=,gw-priority=,driver-opt=
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
-    pub network: Option<String>,
+    pub network: Vec<String>,
+    /// Another name for the container on its network
+    #[arg(long, visible_alias = "net-alias", value_name = "NAME")]
+    pub network_alias: Vec<String>,
+    /// IPv4 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<Ipv4Addr>,
+    /// IPv6 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip6: Option<Ipv6Addr>,
+    /// Hardware address, as 92:d0:c6:0a:29:33
+    #[arg(long, value_name = "MAC")]
+    pub mac_address: Option<String>,
+    /// Link to another container: NAME[:ALIAS]
+    #[arg(long, value_name = "LINK")]
+    pub link: Vec<String>,
     /// Publish a port: [ip:][host][-range]:container[-range][/tcp|udp]
     #[arg(short, long, value_name = "PORT")]
     pub publish: Vec<String>,

@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Result, bail};
+use netmodes::lease::Leased;
 use netmodes::publish::Mapping;
 use serde_json::{Map, Value, json};
 
@@ -208,29 +209,74 @@ fn network_settings(record: &Record, state: &State) -> Value {
     for port in &record.network.expose {
         published.entry(port.clone()).or_insert(Value::Null);
     }
-    let networks: Map<String, Value> = state.endpoints.iter().map(|e| (e.network.clone(), endpoint(e))).collect();
-    let first = state.endpoints.first();
-    json!({
+    let networks: Map<String, Value> =
+        state.endpoints.iter().map(|e| (e.network.clone(), endpoint(record, e))).collect();
+    let mut settings = json!({
         "Ports": published,
         "SandboxKey": format!("/run/netns/{}", record.name),
-        "IPAddress": first.map_or_else(String::new, |e| e.address.to_string()),
-        "IPPrefixLen": first.map_or(0, |e| e.prefix),
-        "Gateway": first.map_or_else(String::new, |e| e.gateway.to_string()),
-        "MacAddress": first.map_or_else(String::new, |e| e.mac.clone()),
         "Networks": networks,
+    });
+    let first = state.endpoints.first().cloned().unwrap_or_default();
+    if let (Value::Object(settings), Value::Object(addresses)) = (&mut settings, addresses(&first)) {
+        settings.extend(addresses);
+    }
+    settings
+}
+
+fn endpoint(record: &Record, endpoint: &Endpoint) -> Value {
+    let wish = record.network.attachments.iter().find(|wish| wish.network == endpoint.network);
+    let wish = wish.cloned().unwrap_or_default();
+    let links: Vec<String> = wish.links.iter().map(|link| format!("{}:{}", link.container, link.alias)).collect();
+    let asked = |address: Option<String>| address.unwrap_or_default();
+    let mut shown = json!({
+        "IPAMConfig": {
+            "IPv4Address": asked(wish.ip.map(|ip| ip.to_string())),
+            "IPv6Address": asked(wish.ip6.map(|ip| ip.to_string())),
+        },
+        "Links": links,
+        "Aliases": wish.aliases,
+        "DNSNames": endpoint.names,
+        "DriverOpts": wish.options,
+        "GwPriority": wish.priority,
+        "NetworkID": endpoint.network_id,
+        "EndpointID": endpoint_id(&record.id, &endpoint.network_id),
+        "Interface": endpoint.interface,
+        "HostDevice": endpoint.host_device,
+    });
+    if let (Value::Object(shown), Value::Object(addresses)) = (&mut shown, addresses(endpoint)) {
+        shown.extend(addresses);
+    }
+    shown
+}
+
+/// What Docker shows of the addresses, of the container as a whole and of each network.
+fn addresses(endpoint: &Endpoint) -> Value {
+    let (four, six) = (endpoint.leased(false), endpoint.leased(true));
+    let address = |leased: Option<&Leased>| leased.map_or_else(String::new, |leased| leased.address.to_string());
+    let gateway = |leased: Option<&Leased>| {
+        leased.and_then(|leased| leased.gateway).map_or_else(String::new, |gateway| gateway.to_string())
+    };
+    json!({
+        "IPAddress": address(four),
+        "IPPrefixLen": four.map_or(0, |leased| leased.prefix),
+        "Gateway": gateway(four),
+        "GlobalIPv6Address": address(six),
+        "GlobalIPv6PrefixLen": six.map_or(0, |leased| leased.prefix),
+        "IPv6Gateway": gateway(six),
+        "MacAddress": endpoint.mac,
     })
 }
 
-fn endpoint(endpoint: &Endpoint) -> Value {
-    json!({
-        "NetworkID": endpoint.network_id,
-        "IPAddress": endpoint.address.to_string(),
-        "IPPrefixLen": endpoint.prefix,
-        "Gateway": endpoint.gateway.to_string(),
-        "MacAddress": endpoint.mac,
-        "Interface": endpoint.interface,
-        "HostDevice": endpoint.host_device,
-    })
+/// `172.18.0.2/16`, or nothing, as `network inspect` shows it.
+pub fn address(endpoint: &Endpoint, ipv6: bool) -> String {
+    endpoint.leased(ipv6).map_or_else(String::new, |leased| format!("{}/{}", leased.address, leased.prefix))
+}
+
+/// 64 digits that belong to this container on this network, the same as long as both are there.
+pub fn endpoint_id(container: &str, network: &str) -> String {
+    let digit = |c: char| c.to_digit(16).unwrap_or_default();
+    let both = container.chars().zip(network.chars()).map(|(a, b)| digit(a) ^ digit(b));
+    both.filter_map(|digit| char::from_digit(digit, 16)).collect()
 }
 
 /// `address` says what stands where nothing was said.

@@ -89,8 +89,8 @@ fn containers(host: &Host, network: &Network) -> Result<Map<String, Value>> {
                 json!({
                     "Name": container.record.name,
                     "MacAddress": endpoint.mac,
-                    "IPv4Address": format!("{}/{}", endpoint.address, endpoint.prefix),
-                    "IPv6Address": "",
+                    "IPv4Address": inspect::address(endpoint, false),
+                    "IPv6Address": inspect::address(endpoint, true),
                 }),
             );
         }

@@ -1,7 +1,7 @@
 //! `pontoon port`: where a container's ports are on the host.
 //!
 //! ```text
-//! state.json: endpoints ──> 80/tcp -> 0.0.0.0:8080
+//! state.json: ports ──> 80/tcp -> 0.0.0.0:8080
 //! ```
 
 use anyhow::{Result, bail};
@@ -47,7 +47,7 @@ fn full(word: &str) -> Result<String> {
 
 /// The published ports of a container, by port, family and address.
 pub fn published(state: &State) -> Vec<Mapping> {
-    let mut mappings: Vec<Mapping> = state.endpoints.iter().flat_map(|endpoint| endpoint.ports.clone()).collect();
+    let mut mappings = state.ports.clone();
     mappings.sort_by_key(|mapping| (mapping.container, mapping.protocol, mapping.address(), mapping.host));
     mappings
 }

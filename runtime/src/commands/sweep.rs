@@ -14,8 +14,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use netmodes::apply::undo;
-use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
 
 use crate::container::store::names_in;
@@ -64,10 +62,8 @@ fn after_reboot(host: &Host) -> Result<()> {
         return Ok(());
     }
     for id in names_in(&host.state.join("containers"))? {
-        if let (Ok(mut journal), Ok(mut kernel)) =
-            (Journal::open(&host.state.join("containers").join(id).join("journal")), Kernel::open(None))
-        {
-            undo(&mut journal, &mut kernel);
+        if let Ok(mut kernel) = Kernel::open(None) {
+            let _ = teardown::undo_all(&host.state.join("containers").join(id), &mut kernel);
         }
     }
     for id in names_in(&host.root.join("containers"))? {

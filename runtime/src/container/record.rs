@@ -10,8 +10,9 @@
 //! that may hold any bytes are in the form of [`crate::text`].
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use netmodes::address::Mac;
 use netmodes::publish::Mapping;
 use serde::{Deserialize, Serialize};
 
@@ -184,8 +185,11 @@ pub struct Limits {
 /// How a container is connected.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Network {
-    /// `--network`
+    /// `--network`; the first one of several.
     pub mode: Mode,
+    /// The networks that it is attached to, in the order of the words; none with `host`, `none` and `container:`.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
     /// `-p`
     pub publish: Vec<Mapping>,
     /// `-P`: every exposed port, too; which port of the host, is decided at each start.
@@ -201,6 +205,43 @@ pub struct Network {
     pub dns_search: Vec<String>,
     /// `--dns-option`
     pub dns_options: Vec<String>,
+}
+
+/// What is asked of one network: `--network name=…,alias=…,ip=…`, or `network connect`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The network's name.
+    pub network: String,
+    /// `--network-alias`: further names on this network.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// `--ip`
+    #[serde(default)]
+    pub ip: Option<Ipv4Addr>,
+    /// `--ip6`
+    #[serde(default)]
+    pub ip6: Option<Ipv6Addr>,
+    /// `--mac-address`
+    #[serde(default)]
+    pub mac: Option<Mac>,
+    /// `gw-priority`: of several networks, the one with the highest has the default route.
+    #[serde(default)]
+    pub priority: i32,
+    /// `--link`
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// `driver-opt=KEY=VALUE`
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// One `--link container[:alias]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Id of the container that is linked to.
+    pub container: String,
+    /// What it is called here.
+    pub alias: String,
 }
 
 /// What `--network` asks for.
@@ -221,15 +262,6 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The name of the network, if the mode is one.
-    pub fn network(&self) -> Option<&str> {
-        match self {
-            Mode::Network(name) => Some(name),
-            Mode::Default => Some("bridge"),
-            _ => None,
-        }
-    }
-
     /// As `inspect` shows it.
     pub fn text(&self) -> String {
         match self {

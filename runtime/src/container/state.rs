@@ -8,6 +8,7 @@
 //! `state.json` is a hint of the monitor about its own container; whether the container is supervised at all is asked
 //! of the kernel (the life lock). How the last run ended is kept beside the record, in `exit.json`.
 
+use netmodes::lease::Leased;
 use netmodes::publish::Mapping;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -59,10 +60,13 @@ pub struct State {
     pub error: String,
     /// Its attachments to networks.
     pub endpoints: Vec<Endpoint>,
+    /// Ports as they were published, host ports chosen.
+    #[serde(default)]
+    pub ports: Vec<Mapping>,
 }
 
 /// One attachment to one network, as `inspect` shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Network's name.
     pub network: String,
@@ -70,19 +74,25 @@ pub struct Endpoint {
     pub network_id: String,
     /// Interface in the container.
     pub interface: String,
-    /// Address, and the length of its prefix in bits.
-    pub address: IpAddr,
-    /// Bits of the network's prefix.
-    pub prefix: u8,
-    /// Default gateway.
-    pub gateway: IpAddr,
+    /// What was leased for it: at most one address of each family, IPv4 first.
+    pub addresses: Vec<Leased>,
     /// MAC address of the interface in the container.
     pub mac: String,
     /// Name of the veth's end on the host.
     pub host_device: String,
-    /// Ports as they were published, host ports chosen.
-    pub ports: Vec<Mapping>,
     /// Names under which it is known there: written down before they are published.
     #[serde(default)]
     pub names: Vec<String>,
+}
+
+impl Endpoint {
+    /// The address of one family, if it has one.
+    pub fn leased(&self, ipv6: bool) -> Option<&Leased> {
+        self.addresses.iter().find(|leased| leased.address.is_ipv6() == ipv6)
+    }
+
+    /// Its addresses alone.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.addresses.iter().map(|leased| leased.address).collect()
+    }
 }

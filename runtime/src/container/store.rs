@@ -201,7 +201,12 @@ impl Container {
         self.disk_dir().join("log")
     }
 
-    /// The journal of the kernel objects that were made for it.
+    /// The journal of what was made for one of its networks, by the network's id, or for its way out: `outlet`.
+    pub fn journal_of(&self, what: &str) -> PathBuf {
+        self.state_dir().join(format!("journal.{what}"))
+    }
+
+    /// The journal of what was made whatever it is attached to: its network namespace.
     pub fn journal_path(&self) -> PathBuf {
         self.state_dir().join("journal")
     }
@@ -460,6 +465,17 @@ pub fn remove_file(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The journals in a state directory. The way out goes before the networks, and they before the namespace.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub fn journals_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut names = names_in(directory)?;
+    names.retain(|name| name == "journal" || name.starts_with("journal.") && !name.ends_with(".new"));
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(names.iter().map(|name| directory.join(name)).collect())
 }
 
 /// Names of a directory's entries; none when it is not there.

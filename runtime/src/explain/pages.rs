@@ -14,6 +14,8 @@ use std::path::Path;
 
 use netmodes::explain::Group;
 use netmodes::facts::Facts as NetworkFacts;
+use netmodes::modes::namespace::{self, Namespace};
+use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{self, Request, ResolverPorts, bridge};
 use netmodes::network::Network as Segment;
 use netmodes::plan::Plan;
@@ -128,12 +130,16 @@ fn on_bridge(record: &Record) -> Plan {
         name: record.name.clone(),
         start: 7,
         interface: "eth0".into(),
-        address: [172, 18, 0, 2].into(),
-        mappings: netmodes::publish::parse("8080:80").unwrap(),
-        resolver: Some(ResolverPorts { udp: 40_053, tcp: 40_053 }),
-        netns: None,
+        addresses: vec![[172, 18, 0, 2].into()],
+        mac: None,
     };
-    bridge::plan(&request, &segment(), &network_facts())
+    let resolver = Some(ResolverPorts { udp: 40_053, tcp: 40_053 });
+    let namespace = namespace::plan(&Namespace { name: record.name.clone(), resolver, netns: None });
+    let network = segment();
+    let leg = Leg { interface: "eth0", addresses: &request.addresses, network: &network, priority: 0 };
+    let outlet = outlet::plan(&[leg], &netmodes::publish::parse("8080:80").unwrap());
+    let attached = bridge::plan(&request, &network, &network_facts());
+    Plan { shared: attached.shared, own: [namespace, attached.own, outlet].concat() }
 }
 
 fn network_facts() -> NetworkFacts {

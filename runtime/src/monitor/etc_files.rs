@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use anyhow::Result;
 use netmodes::names::hosts::{self, ExtraHost, OwnHost};
 use netmodes::names::resolv::{self, HostFile, Overrides, Upstream};
-use netmodes::network::Network;
 
+use super::network::{Attached, is_named};
 use crate::container::{Container, Record};
 use crate::files::{Durability, replace};
 
@@ -30,15 +30,17 @@ pub struct Files {
 }
 
 impl Files {
-    /// Of a container on a network, which has `address` there.
+    /// Of a container on networks: a line for each of its addresses.
     ///
     /// # Errors
     /// A sentence about a word that cannot stand in such a file.
-    pub fn of_network(record: &Record, network: &Network, address: IpAddr) -> Result<Files> {
-        let gateway: Vec<IpAddr> = network.subnets.iter().map(|subnet| subnet.gateway).collect();
-        let own = [OwnHost { address, names: own_names(&record.hostname) }];
-        let hosts = hosts::hosts(false, &extra_hosts(record)?, &gateway, &own)?;
-        if network.is_default() {
+    pub fn of_networks(record: &Record, attached: &[Attached]) -> Result<Files> {
+        let leased = || attached.iter().flat_map(|attached| &attached.endpoint.addresses);
+        let gateways: Vec<IpAddr> = leased().filter_map(|leased| leased.gateway).collect();
+        let own: Vec<OwnHost> =
+            leased().map(|leased| OwnHost { address: leased.address, names: own_names(&record.hostname) }).collect();
+        let hosts = hosts::hosts(false, &extra_hosts(record)?, &gateways, &own)?;
+        if !is_named(attached) {
             let resolv = resolv::for_default_network(&host_resolv(), &overrides(record), false);
             return Ok(Files { hosts, resolv, ..Files::default() });
         }

@@ -1,20 +1,21 @@
 //! What a start would make of the network, without making it: the other half of `network`.
 //!
 //! ```text
-//! find      ─> foresee          a default network that is not there is drawn up and forgotten
-//! lease     ─> foresee_lease    the next free address; nobody has it for that
+//! prepare   ─> foresee          a default network that is not there is drawn up and forgotten; nobody has the address
 //! hold      ─> hold, let go     a port that somebody holds ends here, too
 //! Files     ─> Files            the texts; they are not written
 //! ```
 
 use anyhow::Result;
-use netmodes::facts::Facts;
 use netmodes::kernel::Kernel;
-use netmodes::modes::{self, Request, ResolverPorts};
+use netmodes::modes::namespace::{self, Namespace};
+use netmodes::modes::outlet::{self, Leg};
+use netmodes::modes::{self, ResolverPorts};
 use netmodes::plan::Plan;
+use netmodes::publish::Mapping;
 
 use super::etc_files::Files;
-use super::network::{hold, networks, request};
+use super::network::{Attached, hold, is_named, whole};
 use crate::container::Container;
 use crate::container::record::Mode;
 
@@ -34,19 +35,22 @@ pub fn foresee(container: &Container) -> Result<(Plan, Option<Files>)> {
             Ok((Plan::default(), None))
         }
         Mode::None => Ok((modes::none::plan(&record.name, None), Some(Files::of_none(record)?))),
-        Mode::Network(_) | Mode::Default => bridged(container).map(|(plan, files)| (plan, Some(files))),
+        Mode::Network(_) | Mode::Default => joined(container).map(|(plan, files)| (plan, Some(files))),
     }
 }
 
-fn bridged(container: &Container) -> Result<(Plan, Files)> {
+fn joined(container: &Container) -> Result<(Plan, Files)> {
     let record = &container.record;
-    let networks = networks(&container.host)?;
-    let network = networks.foresee(record.network.mode.network().unwrap_or_default())?;
-    let mappings = hold(&container.host, &record.network)?.iter().map(|held| held.mapping).collect();
-    let address = networks.foresee_lease(&network)?;
-    let files = Files::of_network(record, &network, address)?;
-    let facts = Facts::read(&mut Kernel::open(None)?, &network)?;
-    let resolver = (!network.is_default()).then_some(RESOLVER);
-    let request = Request { resolver, ..request(record, address, mappings) };
-    Ok((modes::bridge::plan(&request, &network, &facts), files))
+    let mut kernel = Kernel::open(None)?;
+    let mappings: Vec<Mapping> = hold(&container.host, &record.network)?.iter().map(|held| held.mapping).collect();
+    let mut attached = Vec::new();
+    for (number, wish) in record.network.attachments.iter().enumerate() {
+        attached.push(Attached::foresee(container, wish, number, &mut kernel)?);
+    }
+    let files = Files::of_networks(record, &attached)?;
+    let resolver = is_named(&attached).then_some(RESOLVER);
+    let namespace = namespace::plan(&Namespace { name: record.name.clone(), resolver, netns: None });
+    let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
+    let plan = whole(&namespace, &attached, &outlet::plan(&legs, &mappings));
+    Ok((plan, files))
 }

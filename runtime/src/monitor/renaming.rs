@@ -15,34 +15,41 @@ use netmodes::names::registry;
 use netmodes::plan::Step;
 
 use super::network::{names_of, network_state};
+use crate::container::record::Attachment;
 use crate::container::state::Endpoint;
-use crate::container::{Container, State};
+use crate::container::{Container, Record, State};
 
 /// Carries the name of `container`'s record to its networks, and to `ip netns`. `state` is what is written down.
 ///
 /// # Errors
 /// A sentence; what was done until then is written down, and teardown undoes it.
 pub fn rename(container: &Container, state: &mut State, kernel: &mut Kernel) -> Result<()> {
-    let names = names_of(&container.record);
+    let names: Vec<Vec<String>> = state.endpoints.iter().map(|endpoint| names(&container.record, endpoint)).collect();
     let old: Vec<Vec<String>> = state.endpoints.iter().map(|endpoint| endpoint.names.clone()).collect();
-    for endpoint in &mut state.endpoints {
+    for (endpoint, names) in state.endpoints.iter_mut().zip(&names) {
         let fresh = names.iter().filter(|name| !endpoint.names.contains(name)).cloned().collect::<Vec<_>>();
         endpoint.names.extend(fresh);
     }
     container.write_state(state)?;
-    for (endpoint, old) in state.endpoints.iter_mut().zip(&old) {
-        publish(container, endpoint, &names, old)?;
-        endpoint.names.clone_from(&names);
+    for ((endpoint, names), old) in state.endpoints.iter_mut().zip(&names).zip(&old) {
+        publish(container, endpoint, names, old)?;
+        endpoint.names.clone_from(names);
     }
     container.write_state(state)?;
     rename_netns(container, kernel)
+}
+
+/// What it is called on that network from now on.
+fn names(record: &Record, endpoint: &Endpoint) -> Vec<String> {
+    let wish = record.network.attachments.iter().find(|wish| wish.network == endpoint.network);
+    names_of(record, wish.unwrap_or(&Attachment::default()))
 }
 
 fn publish(container: &Container, endpoint: &Endpoint, names: &[String], old: &[String]) -> Result<()> {
     let directory = network_state(&container.host, &endpoint.network_id);
     let id = &container.record.id;
     let gone: Vec<&String> = old.iter().filter(|name| !names.contains(name)).collect();
-    let all = || names.iter().try_for_each(|name| registry::publish(&directory, name, id, &[endpoint.address]));
+    let all = || names.iter().try_for_each(|name| registry::publish(&directory, name, id, &endpoint.addresses()));
     all()?;
     registry::withdraw(&directory, &gone, id)?;
     // Once more: with the old name went the answer to reverse questions, which the first name now becomes.

@@ -89,7 +89,8 @@ impl Run {
         phases::mark(WHO, "the network namespace is there");
         let connection = Connection::prepare(&self.container, &netns, opened)?;
         phases::mark(WHO, "the network is planned");
-        self.state.endpoints.clone_from(&connection.endpoints);
+        self.state.endpoints = connection.endpoints();
+        self.state.ports = connection.ports().to_vec();
         self.network = Some((netns, connection));
         self.run_init(true, early)
     }
@@ -143,7 +144,7 @@ impl Run {
             _ => None,
         });
         let (Some((client, detached)), Some((_, connection))) = (wish, &self.network) else { return Ok(()) };
-        let script = telling::script(&self.container, spec, connection.plan(), detached)?;
+        let script = telling::script(&self.container, spec, &connection.plan(), detached)?;
         for text in telling::parts(&script.to_string()) {
             self.clients.reply(client, &Reply::Explained { text });
         }

@@ -7,16 +7,18 @@
 //!
 //! Whoever calls holds the container's life: its monitor, or a command that found it without one.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use netmodes::apply::undo;
 use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
 use netmodes::names::registry;
 
-use super::network::{network_state, networks};
+use super::network::{self, networks};
 use crate::container::Container;
 use crate::container::state::{State, Status};
-use crate::container::store::remove_file;
+use crate::container::store::{journals_in, remove_file};
 use crate::files;
 use crate::host;
 use crate::isolate::cgroup::{self, Cgroup};
@@ -31,27 +33,34 @@ pub fn tear_down(container: &Container, state: &State, kernel: &mut Kernel) -> R
         cgroup.kill().context("cannot kill the container's processes")?;
         cgroup.remove().context("cannot remove the container's control group")?;
     }
-    let mut journal = Journal::open(&container.journal_path())?;
-    // What could not be undone stays in the journal, and nothing that leans on it may go: no lease, no name, no file.
-    if let Some(error) = undo(&mut journal, kernel).into_iter().next() {
-        return Err(error.into());
-    }
-    forget(container, state)?;
+    undo_all(&container.state_dir(), kernel)?;
+    forget_all(container, state)?;
     remove_run_files(container)
 }
 
-/// Names and leases, which may go only after the veth is down.
-fn forget(container: &Container, state: &State) -> Result<()> {
+/// Undoes every journal of a container. What could not be undone stays in its journal, and nothing that leans on it may
+/// go: no lease, no name, no file.
+///
+/// # Errors
+/// The first thing that could not be undone.
+pub fn undo_all(state_dir: &Path, kernel: &mut Kernel) -> Result<()> {
+    for path in journals_in(state_dir)? {
+        if let Some(error) = undo(&mut Journal::open(&path)?, kernel).into_iter().next() {
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// Names and leases, which may go only after the veths are down.
+fn forget_all(container: &Container, state: &State) -> Result<()> {
     let networks = networks(&container.host)?;
-    let id = &container.record.id;
     for endpoint in &state.endpoints {
-        let directory = network_state(&container.host, &endpoint.network_id);
-        registry::withdraw(&directory, &endpoint.names, id)?;
-        networks.release(&networks.find(&endpoint.network_id)?, endpoint.address, id)?;
+        network::forget(container, endpoint, &networks)?;
     }
     // A start that died before its state could say what it had leased: every network is searched.
-    if state.endpoints.is_empty() && container.record.network.mode.network().is_some() {
-        forget_everywhere(&container.host, id)?;
+    if state.endpoints.is_empty() && !container.record.network.attachments.is_empty() {
+        forget_everywhere(&container.host, &container.record.id)?;
     }
     Ok(())
 }
@@ -67,7 +76,7 @@ fn forget_everywhere(host: &host::Host, id: &str) -> Result<()> {
 
 fn remove_run_files(container: &Container) -> Result<()> {
     let directory = container.state_dir();
-    for name in ["control", "hosts", "hostname", "resolv.conf", "journal"] {
+    for name in ["control", "hosts", "hostname", "resolv.conf", "journal.new"] {
         remove_file(&directory.join(name))?;
     }
     Ok(())
@@ -82,6 +91,7 @@ pub fn conclude(container: &Container, mut state: State) -> Result<()> {
     state.version = files::VERSION;
     state.pid = 0;
     state.endpoints.clear();
+    state.ports.clear();
     if container.record.auto_remove {
         container.remove_record(&container.host.lock()?)
     } else if state.status == Status::Created && container.has_ended_before()? {
@@ -122,11 +132,8 @@ pub fn recover_remains(host: &host::Host, id: &str) -> Result<()> {
         cgroup.remove()?;
     }
     let directory = host.state.join("containers").join(id);
-    let mut journal = Journal::open(&directory.join("journal"))?;
-    if !journal.steps().is_empty()
-        && let Some(error) = undo(&mut journal, &mut Kernel::open(None)?).into_iter().next()
-    {
-        return Err(error.into());
+    if !journals_in(&directory)?.is_empty() {
+        undo_all(&directory, &mut Kernel::open(None)?)?;
     }
     forget_everywhere(host, id)?;
     for tree in ["containers", "scratch"] {

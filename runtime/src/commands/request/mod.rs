@@ -5,6 +5,7 @@
 //! image ── found, or built from a built-in recipe ──┴─> Record, with the image's defaults merged in
 //! ```
 
+mod attachments;
 mod key_values;
 mod limits;
 mod network;

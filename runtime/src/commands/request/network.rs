@@ -11,6 +11,7 @@ use netmodes::names::{hosts, resolv};
 use netmodes::publish::{self, Mapping};
 use oci_spec::image::Config;
 
+use super::attachments;
 use crate::cli::ContainerArgs;
 use crate::container::Containers;
 use crate::container::record::{Mode, Network};
@@ -41,7 +42,7 @@ pub fn hostname(host: &Host, args: &ContainerArgs, mode: &Mode, id: &str) -> Res
 /// # Errors
 /// Docker's sentence for the word that is wrong, or for two that do not go together.
 pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Network> {
-    let mode = mode(host, args)?;
+    let (mode, attachments) = attachments::attachments(host, args)?;
     let mut mappings = Vec::new();
     for word in &args.publish {
         mappings.extend(publish::parse(word)?);
@@ -65,6 +66,7 @@ pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Net
     }
     Ok(Network {
         mode,
+        attachments,
         publish: mappings,
         publish_all: args.publish_all,
         expose: expose.iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect(),
@@ -103,34 +105,4 @@ fn meet(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
         }
         _ => true,
     }
-}
-
-fn mode(host: &Host, args: &ContainerArgs) -> Result<Mode> {
-    let word = args.network.as_deref().unwrap_or("default");
-    let Some(other) = word.strip_prefix("container:") else {
-        return match word {
-            "host" => Ok(Mode::Host),
-            "none" => Ok(Mode::None),
-            "default" | "bridge" => Ok(Mode::Default),
-            name => {
-                // Found now, so that a wrong name makes nothing; looked up again at each start.
-                crate::monitor::network::networks(host)?.find(name)?;
-                Ok(Mode::Network(name.to_owned()))
-            }
-        };
-    };
-    if word == "container" || other.is_empty() {
-        bail!("invalid network mode: invalid container format container:<name|id>");
-    }
-    let conflicts = [
-        (args.hostname.is_some(), "hostname and the network mode"),
-        (!args.dns.is_empty(), "dns and the network mode"),
-        (!args.add_host.is_empty(), "custom host-to-IP mapping and the network mode"),
-        (args.publish_all || !args.publish.is_empty(), "port publishing and the container type network mode"),
-        (!args.expose.is_empty(), "port exposing and the container type network mode"),
-    ];
-    if let Some((_, what)) = conflicts.iter().find(|(is, _)| *is) {
-        bail!("conflicting options: {what}");
-    }
-    Ok(Mode::Container(Containers::of(host).find(other)?.record.id))
 }

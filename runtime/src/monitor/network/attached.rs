@@ -1,0 +1,163 @@
+//! One attachment of the container to one network.
+//!
+//! ```text
+//! prepare   network's record ─ addresses ─ Plan ─ Endpoint              (no kernel object)
+//! apply     shared (under the network's lock) ─ own (journal.<network>) ─ names
+//! detach    journal undone (the host end is down: the fence) ─ names ─ addresses
+//! ```
+//!
+//! Each has a journal of its own, so that one network can be left without the others.
+
+use std::net::IpAddr;
+
+use anyhow::Result;
+use netmodes::apply::apply;
+use netmodes::facts::Facts;
+use netmodes::journal::Journal;
+use netmodes::kernel::Kernel;
+use netmodes::modes::outlet::Leg;
+use netmodes::modes::{self, Request};
+use netmodes::names::directory::Member;
+use netmodes::names::registry;
+use netmodes::network::{Network, Networks};
+use netmodes::plan::{Plan, Step};
+
+use super::{names_of, network_state, networks};
+use crate::container::record::Attachment;
+use crate::container::state::Endpoint;
+use crate::container::{Container, Record};
+use crate::host::Host;
+
+/// A network that the container is on, or is about to be.
+#[derive(Debug)]
+pub struct Attached {
+    /// Its record.
+    pub network: Network,
+    /// As `inspect` shows it, and as teardown finds it.
+    pub endpoint: Endpoint,
+    /// What is made for it.
+    pub plan: Plan,
+    addresses: Vec<IpAddr>,
+    priority: i32,
+}
+
+impl Attached {
+    /// Leases the addresses and decides everything else. `number` is that of the interface: eth`number`.
+    ///
+    /// # Errors
+    /// A sentence: unknown network, no address left, an address that somebody has.
+    pub fn prepare(container: &Container, wish: &Attachment, number: usize, kernel: &mut Kernel) -> Result<Attached> {
+        let networks = networks(&container.host)?;
+        let network = networks.find(&wish.network)?;
+        let addresses = networks.lease(&network, &container.record.id, &wanted(wish))?;
+        Attached::planned(&container.record, wish, number, network, addresses, kernel)
+    }
+
+    /// What [`Attached::prepare`] would decide now; nothing is leased, and a default network that is not there is only
+    /// drawn up.
+    ///
+    /// # Errors
+    /// As [`Attached::prepare`].
+    pub fn foresee(container: &Container, wish: &Attachment, number: usize, kernel: &mut Kernel) -> Result<Attached> {
+        let networks = networks(&container.host)?;
+        let network = networks.foresee(&wish.network)?;
+        let addresses = networks.foresee_lease(&network, &wanted(wish))?;
+        Attached::planned(&container.record, wish, number, network, addresses, kernel)
+    }
+
+    fn planned(
+        record: &Record,
+        wish: &Attachment,
+        number: usize,
+        network: Network,
+        addresses: Vec<IpAddr>,
+        kernel: &mut Kernel,
+    ) -> Result<Attached> {
+        let request = Request {
+            container: record.id.clone(),
+            name: record.name.clone(),
+            start: jiff::Timestamp::now().as_nanosecond() as u64,
+            interface: format!("eth{number}"),
+            addresses,
+            mac: wish.mac,
+        };
+        let facts = Facts::read(kernel, &network)?;
+        let plan = modes::bridge::plan(&request, &network, &facts);
+        let endpoint = endpoint(&request, &network, &plan, names_of(record, wish));
+        Ok(Attached { endpoint, plan, addresses: request.addresses, priority: wish.priority, network })
+    }
+
+    /// As the way out sees it.
+    pub fn leg(&self) -> Leg<'_> {
+        Leg {
+            interface: &self.endpoint.interface,
+            addresses: &self.addresses,
+            network: &self.network,
+            priority: self.priority,
+        }
+    }
+
+    /// As the name server sees it.
+    pub fn member(&self, host: &Host) -> Member {
+        Member { network: self.network.name.clone(), state: network_state(host, &self.network.id) }
+    }
+
+    /// Makes the network's objects where they are missing, then the container's.
+    ///
+    /// # Errors
+    /// A sentence; what was made is in the journals.
+    pub fn apply(&self, container: &Container, kernel: &mut Kernel) -> Result<()> {
+        networks(&container.host)?.ensure(&self.network, &self.plan.shared, kernel)?;
+        if kernel.has_rebuilt_tables() {
+            super::reinstate(&container.host, kernel)?;
+        }
+        let mut journal = Journal::open(&container.journal_of(&self.network.id))?;
+        apply(&self.plan.own, kernel, &mut journal)?;
+        self.publish_names(container)
+    }
+
+    fn publish_names(&self, container: &Container) -> Result<()> {
+        let state = network_state(&container.host, &self.network.id);
+        for name in &self.endpoint.names {
+            registry::publish(&state, name, &container.record.id, &self.addresses)?;
+        }
+        Ok(())
+    }
+}
+
+/// Names and addresses of an attachment go.
+///
+/// # Errors
+/// What the kernel says.
+pub fn forget(container: &Container, endpoint: &Endpoint, networks: &Networks) -> Result<()> {
+    let id = &container.record.id;
+    registry::withdraw(&network_state(&container.host, &endpoint.network_id), &endpoint.names, id)?;
+    let network = networks.find(&endpoint.network_id)?;
+    if endpoint.addresses.is_empty() {
+        // It died before it could say what it had leased.
+        return Ok(networks.release_all(&network, id)?);
+    }
+    Ok(endpoint.addresses.iter().try_for_each(|leased| networks.release(&network, leased.address, id))?)
+}
+
+/// The addresses that were asked for.
+fn wanted(wish: &Attachment) -> Vec<IpAddr> {
+    wish.ip.map(IpAddr::V4).into_iter().chain(wish.ip6.map(IpAddr::V6)).collect()
+}
+
+/// What `inspect` shows of the plan.
+fn endpoint(request: &Request, network: &Network, plan: &Plan, names: Vec<String>) -> Endpoint {
+    let host_device = plan.own.iter().find_map(|step| match step {
+        Step::Veth { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    Endpoint {
+        network: network.name.clone(),
+        network_id: network.id.clone(),
+        interface: request.interface.clone(),
+        addresses: request.addresses.iter().filter_map(|address| network.leased(*address)).collect(),
+        mac: request.mac().to_string(),
+        host_device: host_device.unwrap_or_default(),
+        names,
+    }
+}

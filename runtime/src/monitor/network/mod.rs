@@ -1,0 +1,224 @@
+//! The container's place on its networks: addresses, ports, names, and the plans that make them real.
+//!
+//! ```text
+//! prepare   attachments (attached) ─ hold the host ports (ports) ─ hosts, hostname, resolv.conf      (no kernel object)
+//! apply     namespace ─ each attachment ─ the way out: default routes, published ports
+//!           journal     journal.<network>   journal.outlet
+//! ```
+//!
+//! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
+
+mod attached;
+mod ports;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use netmodes::apply::{self, apply};
+use netmodes::journal::Journal;
+use netmodes::kernel::Kernel;
+use netmodes::modes::namespace::{self, Namespace};
+use netmodes::modes::outlet::{self, Leg};
+use netmodes::modes::{self, ResolverPorts};
+use netmodes::network::Networks;
+use netmodes::plan::{Plan, Step};
+use netmodes::publish::{Held, Mapping};
+
+use super::crossing::Crossing;
+use super::etc_files::Files;
+use super::netns::{Netns, Opened};
+use super::resolver::{Config, Resolver};
+use crate::container::record::{Attachment, Mode};
+use crate::container::state::Endpoint;
+use crate::container::store::{journals_in, names_in};
+use crate::container::{Container, Record};
+use crate::host::Host;
+use crate::lock::{Byte, Lock};
+
+pub use attached::{Attached, forget};
+pub use ports::hold;
+
+/// What a monitor holds of the network while its container runs.
+pub struct Connection {
+    /// Both sides of netlink.
+    pub kernel: Kernel,
+    /// The container's name server.
+    pub resolver: Option<Resolver>,
+    /// Host ports of IPv6, which lead to the container's IPv4.
+    pub crossing: Crossing,
+    /// In the order of the words.
+    attached: Vec<Attached>,
+    namespace: Vec<Step>,
+    outlet: Vec<Step>,
+    mappings: Vec<Mapping>,
+    /// Sockets that keep the other host ports ours.
+    _ports: Vec<Held>,
+}
+
+/// The networks of a host.
+///
+/// # Errors
+/// When their directories cannot be used.
+pub fn networks(host: &Host) -> Result<Networks> {
+    Ok(Networks::open(host.root.join("networks"), host.state.join("networks"))?)
+}
+
+/// Directory of a network's names and leases.
+pub fn network_state(host: &Host, id: &str) -> PathBuf {
+    host.state.join("networks").join(id)
+}
+
+impl Connection {
+    /// Everything that can be decided before a kernel object is made, and the container's files.
+    ///
+    /// # Errors
+    /// A sentence: unknown network, no address left, a port that somebody holds.
+    pub fn prepare(container: &Container, netns: &Netns, opened: Option<Opened>) -> Result<Connection> {
+        let record = &container.record;
+        match (&record.network.mode, opened) {
+            (Mode::Network(_) | Mode::Default, Some(opened)) => join(container, netns, opened),
+            (_, Some(opened)) => {
+                Files::of_none(record)?.write(container)?;
+                let lone = modes::none::plan(&record.name, netns.link_target()?.as_ref());
+                Ok(Connection::lone(Kernel::open(Some(opened.inside))?, lone.own))
+            }
+            (mode, None) => {
+                if *mode == Mode::Host {
+                    Files::of_host(record)?.write(container)?;
+                }
+                Ok(Connection::lone(Kernel::open(None)?, Vec::new()))
+            }
+        }
+    }
+
+    fn lone(kernel: Kernel, namespace: Vec<Step>) -> Connection {
+        Connection {
+            kernel,
+            resolver: None,
+            crossing: Crossing::default(),
+            attached: Vec::new(),
+            namespace,
+            outlet: Vec::new(),
+            mappings: Vec::new(),
+            _ports: Vec::new(),
+        }
+    }
+
+    /// What is made for it.
+    pub fn plan(&self) -> Plan {
+        whole(&self.namespace, &self.attached, &self.outlet)
+    }
+
+    /// As `inspect` shows them.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.attached.iter().map(|attached| attached.endpoint.clone()).collect()
+    }
+
+    /// Its published ports, host ports chosen.
+    pub fn ports(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// Lets the ports and the name server go, and keeps what the way down needs.
+    pub fn into_kernel(self) -> Kernel {
+        self.kernel
+    }
+
+    /// Makes the kernel objects and the names.
+    ///
+    /// # Errors
+    /// A sentence; what was made is in the journals.
+    pub fn apply(&mut self, container: &Container) -> Result<()> {
+        apply(&self.namespace, &mut self.kernel, &mut Journal::open(&container.journal_path())?)?;
+        for attached in &self.attached {
+            attached.apply(container, &mut self.kernel)?;
+        }
+        apply(&self.outlet, &mut self.kernel, &mut Journal::open(&container.journal_of("outlet"))?)?;
+        Ok(())
+    }
+}
+
+/// All of one container's plans as one.
+pub fn whole(namespace: &[Step], attached: &[Attached], outlet: &[Step]) -> Plan {
+    let mut plan = Plan { shared: Vec::new(), own: namespace.to_vec() };
+    for attached in attached {
+        // The tables are every network's, and are said once.
+        let new: Vec<Step> = attached.plan.shared.iter().filter(|step| !plan.shared.contains(step)).cloned().collect();
+        plan.shared.extend(new);
+        plan.own.extend(attached.plan.own.iter().cloned());
+    }
+    plan.own.extend(outlet.iter().cloned());
+    plan
+}
+
+/// Name, aliases, short id and host name, as Docker's name server knows them; the first is the answer to a reverse
+/// question.
+pub fn names_of(record: &Record, wish: &Attachment) -> Vec<String> {
+    let mut names = vec![record.name.clone()];
+    let hostname = Some(&record.hostname).filter(|name| crate::container::naming::check(name).is_ok());
+    for name in wish.aliases.iter().chain([&record.short_id().to_owned()]).chain(hostname) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// Joins the networks that the record names.
+fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connection> {
+    let record = &container.record;
+    let mut kernel = Kernel::open(Some(opened.inside))?;
+    let ports = hold(&container.host, &record.network)?;
+    let mappings: Vec<Mapping> = ports.iter().map(|held| held.mapping).collect();
+    let mut attached = Vec::new();
+    for (number, wish) in record.network.attachments.iter().enumerate() {
+        attached.push(Attached::prepare(container, wish, number, &mut kernel)?);
+    }
+    let files = Files::of_networks(record, &attached)?;
+    files.write(container)?;
+    let (udp, tcp) = opened.resolver.ports().context("cannot tell the name server's ports")?;
+    let named = is_named(&attached);
+    let namespace = namespace::plan(&Namespace {
+        name: record.name.clone(),
+        resolver: named.then_some(ResolverPorts { udp, tcp }),
+        netns: netns.link_target()?,
+    });
+    let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
+    let outlet = outlet::plan(&legs, &mappings);
+    let ipv4 = outlet::choose(&legs, false).map(|outlet| outlet.address);
+    let has_ipv6 = outlet::choose(&legs, true).is_some();
+    let resolver = named.then(|| {
+        let members = attached.iter().map(|attached| attached.member(&container.host)).collect();
+        let config = Config { members, upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
+        Resolver::new(opened.resolver, config, alive(&container.host))
+    });
+    let (crossed, translated) = ports.into_iter().partition(|held| held.mapping.address().is_ipv6() && !has_ipv6);
+    let crossing = ipv4.map_or_else(Crossing::default, |address| Crossing::new(crossed, address));
+    Ok(Connection { kernel, resolver, crossing, attached, namespace, outlet, mappings, _ports: translated })
+}
+
+/// Does it have a name server? Not on the default network alone, as in Docker.
+pub fn is_named(attached: &[Attached]) -> bool {
+    attached.iter().any(|attached| !attached.network.is_default())
+}
+
+/// The firewall's tables had to be made anew: somebody flushed them (or nothing ever ran). What running containers and
+/// their networks have in them is put back from their journals.
+fn reinstate(host: &Host, kernel: &mut Kernel) -> Result<()> {
+    for tree in ["networks", "containers"] {
+        for id in names_in(&host.state.join(tree))? {
+            reinstate_journals(&host.state.join(tree).join(id), kernel)?;
+        }
+    }
+    Ok(())
+}
+
+fn reinstate_journals(directory: &Path, kernel: &mut Kernel) -> Result<()> {
+    Ok(journals_in(directory)?.iter().try_for_each(|journal| apply::reinstate(journal, kernel))?)
+}
+
+/// Whether the container of an id runs: asked of the kernel at each question, so names of the dead do not count.
+fn alive(host: &Host) -> Box<dyn Fn(&str) -> bool> {
+    let containers = host.state.join("containers");
+    Box::new(move |id| Lock::is_held(&containers.join(id).join("lock"), Byte::Life).unwrap_or(false))
+}
