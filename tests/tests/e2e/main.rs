@@ -7,6 +7,7 @@
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 publish_all           -P, both families
+//!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   names, networks                                 DNS, hosts, network commands
 //!   images, image_archives, hostile_images          where they come from, and what some of them try
 //!   exit_codes, bad_input, corners                  crash, faults, starved, many    what must not go wrong
@@ -29,6 +30,7 @@ mod lifecycle;
 mod many;
 mod names;
 mod networks;
+mod policy;
 mod ports;
 mod posture;
 mod posture_calls;

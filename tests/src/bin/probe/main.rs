@@ -4,10 +4,15 @@
 //!   probe tcp-serve PORT        answers each connection with "you are ADDRESS"
 //!   probe udp-serve PORT        answers each datagram with "you are ADDRESS"
 //!   probe udp-ask ADDRESS:PORT  prints the answer; exit code 1 if none comes within 2 s
+//!   probe serve PORT…           the same for both protocols and both families                     serve.rs
+//!   probe ask tcp/ADDRESS:PORT udp/…   all at once: the address asked from, the address seen     ask.rs
 //!   probe hold FIRST LAST       listens on these ports of both families for ever, and says "all held"
 //!   probe dns-serve PORT IP     answers every question with this address
 //!   probe socket FAMILY         opens a datagram socket of "alg", "vsock" or "inet"; exit code 1 and the reason if refused
 //! ```
+
+mod ask;
+mod serve;
 
 use std::io::{Error, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -21,11 +26,13 @@ fn main() {
         ["tcp-serve", port] => tcp_serve(port),
         ["udp-serve", port] => udp_serve(port),
         ["udp-ask", address] => udp_ask(address),
+        ["serve", ref ports @ ..] => serve::serve(ports),
+        ["ask", ref questions @ ..] => ask::ask(questions),
         ["hold", first, last] => hold(first, last),
         ["dns-serve", port, address] => dns_serve(port, address),
         ["socket", family] => open(family),
         _ => Err(Error::other(
-            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | hold FIRST LAST | dns-serve PORT IP | socket FAMILY",
+            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | serve PORT… | ask PROTOCOL/ADDRESS:PORT… | hold FIRST LAST | dns-serve PORT IP | socket FAMILY",
         )),
     };
     if let Err(error) = result {
