@@ -2,14 +2,13 @@
 //!
 //! ```text
 //!   not a query (QR), no header ------------------------> Malformed(None)     silence: answering could loop
-//!   not one readable question, odd counts, bad EDNS ----> Malformed(FORMERR)
+//!   not one readable question, odd counts, too long ----> Malformed(FORMERR)
 //!   opcode other than QUERY ----------------------------> Malformed(NOTIMP)
 //!   class other than IN --------------------------------> Forward
 //!   A, AAAA, ANY   name known --> its addresses, shuffled, perhaps none (NODATA)   TTL 600
 //!                  single label, ndots set by the user --> NOERROR, empty
-//!   MX             name known --> NOERROR, empty: "implicit MX" (RFC 5321, section 5.1)
 //!   PTR            address known --> name.network.
-//!   other types    single label known --> NOERROR, empty: NXDOMAIN from outside would deny the whole name
+//!   other types    name known --> NOERROR, empty: NXDOMAIN from outside would deny the whole name (RFC 8020)
 //!   everything else ------------------------------------> Forward
 //!   the look-up failed ---------------------------------> Local(SERVFAIL): an inner name must not leak out
 //! ```
@@ -30,12 +29,14 @@ pub const UDP_LIMIT: usize = 512;
 pub const TCP_LIMIT: usize = 65_535;
 /// Largest payload of one UDP datagram over IPv4.
 const DATAGRAM: usize = 65_507;
+/// Largest query that is looked at, in bytes; an ordinary one has 50. What is forwarded is kept until it is answered, so
+/// this bounds what a flood can make us hold.
+pub const LARGEST_QUERY: usize = 2048;
 /// Records that a plain query may carry: one for IXFR or UPDATE-like oddities, OPT and a signature.
 const MOST_RECORDS: [u16; 3] = [1, 1, 2];
 
 const A: u16 = 1;
 const PTR_TYPE: u16 = 12;
-const MX: u16 = 15;
 const AAAA: u16 = 28;
 const ANY: u16 = 255;
 const IN: u16 = 1;
@@ -94,7 +95,7 @@ fn accepted(query: &[u8]) -> Result<Question<'_>, Option<Vec<u8>>> {
         return Err(wire::failure(query, Rcode::NotImplemented));
     }
     let counts = wire::record_counts(query).ok_or(None)?;
-    let plain = counts.iter().zip(MOST_RECORDS).all(|(count, most)| *count <= most);
+    let plain = query.len() <= LARGEST_QUERY && counts.iter().zip(MOST_RECORDS).all(|(count, most)| *count <= most);
     Question::read(query).filter(|_| plain).ok_or_else(|| wire::failure(query, Rcode::FormatError))
 }
 
@@ -106,9 +107,13 @@ fn records(
     random: &mut dyn FnMut() -> u64,
 ) -> std::io::Result<Option<Vec<RData<'static>>>> {
     let Some(name) = question.name().filter(|_| question.class() == IN) else { return Ok(None) };
+    if question.kind() == PTR_TYPE
+        && let Some(address) = address_of(&name)
+    {
+        return pointer(address, directory);
+    }
     let single = !name.contains('.');
     match question.kind() {
-        PTR_TYPE => pointer(&name, directory),
         A | AAAA | ANY => {
             let mut found = directory.addresses(&name)?;
             if found.is_empty() {
@@ -117,9 +122,7 @@ fn records(
             shuffle(&mut found, random);
             Ok(Some(of_kind(question.kind(), &found)))
         }
-        MX => Ok((!directory.addresses(&name)?.is_empty()).then(Vec::new)),
-        _ if single => Ok((!directory.addresses(&name)?.is_empty()).then(Vec::new)),
-        _ => Ok(None),
+        _ => Ok((!directory.addresses(&name)?.is_empty()).then(Vec::new)),
     }
 }
 
@@ -132,8 +135,7 @@ fn of_kind(kind: u16, addresses: &[IpAddr]) -> Vec<RData<'static>> {
     records.collect()
 }
 
-fn pointer(name: &str, directory: &dyn Directory) -> std::io::Result<Option<Vec<RData<'static>>>> {
-    let Some(address) = address_of(name) else { return Ok(None) };
+fn pointer(address: IpAddr, directory: &dyn Directory) -> std::io::Result<Option<Vec<RData<'static>>>> {
     let Some(target) = directory.pointer(address)? else { return Ok(None) };
     // A network's name may be too long for a label; then nobody can be told the name.
     Ok(Name::new(&target).ok().map(|target| vec![RData::PTR(PTR(target.into_owned()))]))

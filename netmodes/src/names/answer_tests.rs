@@ -82,9 +82,17 @@ fn both_families_with_the_spelling_of_the_question() {
 
 #[test]
 fn a_known_name_without_that_family_is_empty_and_never_forwarded() {
-    for (name, kind) in
-        [("v4", TYPE::AAAA), ("v4", TYPE::MX), ("a.b", TYPE::MX), ("v4", TYPE::TXT), ("v4", TYPE::HTTPS)]
-    {
+    for (name, kind) in [
+        ("v4", TYPE::AAAA),
+        ("v4", TYPE::MX),
+        ("a.b", TYPE::MX),
+        ("v4", TYPE::TXT),
+        ("V4", TYPE::HTTPS),
+        ("a.b", TYPE::TXT),
+        ("A.b", TYPE::SRV),
+        ("web", TYPE::PTR),
+        ("a.b", TYPE::SOA),
+    ] {
         let bytes = local(&query(name, kind.into()));
         assert_eq!((shown(&bytes).len(), wire::rcode(&bytes)), (0, Some(0)), "{name} {kind:?}");
     }
@@ -96,9 +104,9 @@ fn what_is_not_ours_is_forwarded() {
         ("example.org", TYPE::A),
         ("nobody", TYPE::A),
         ("nobody", TYPE::MX),
-        ("a.b", TYPE::TXT),
+        ("no.body", TYPE::TXT),
         ("9.9.9.9.in-addr.arpa", TYPE::PTR),
-        ("web", TYPE::PTR),
+        ("nobody", TYPE::PTR),
     ] {
         assert_eq!(ask(&query(name, kind.into()), Transport::Udp, false), Answer::Forward, "{name} {kind:?}");
     }
@@ -186,6 +194,9 @@ fn malformed_queries_are_told_so_or_ignored() {
     assert_eq!(spoilt(6, 0xff), Some(1), "65,280 answers that are not there");
     assert_eq!(spoilt(11, 1), Some(1), "an additional record that is not there");
     assert_eq!(spoilt(12, 0xc0), Some(1), "a pointer");
+    let long = [good.as_slice(), &[0; LARGEST_QUERY]].concat();
+    let Answer::Malformed(Some(reply)) = ask(&long, Transport::Udp, false) else { panic!() };
+    assert_eq!(wire::rcode(&reply), Some(1), "longer than any question");
     assert_eq!(ask(&good[..11], Transport::Udp, false), Answer::Malformed(None));
     assert_eq!(ask(b"", Transport::Udp, false), Answer::Malformed(None));
 }

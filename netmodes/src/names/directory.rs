@@ -6,8 +6,12 @@
 //!                      name "a"     in the network "b.c"       first that is known wins
 //! ```
 //!
+//! Each of these steps asks the links first (`--link` on such a network): private names of this container alone, for names
+//! of the network that may come and go. A private name hides the network's own of the same spelling.
+//!
 //! Both names of containers and names of networks may contain dots, hence every split is tried, as Docker does.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -30,12 +34,14 @@ pub trait Directory {
 }
 
 /// One network that the container is attached to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Member {
     /// The network's name, for `container.network`.
     pub network: String,
     /// Its state directory, which holds the registry.
     pub state: PathBuf,
+    /// Private names (lower-cased), and the names of this network that they stand for.
+    pub links: BTreeMap<String, String>,
 }
 
 /// The registries of a container's networks.
@@ -47,26 +53,28 @@ pub struct Registries {
 }
 
 impl Registries {
-    fn in_member(&self, member: &Member, name: &str) -> io::Result<Vec<IpAddr>> {
-        registry::lookup(&member.state, name, &self.alive)
+    /// The addresses of `name` in the network `network`, or in the first of all that knows it.
+    fn in_networks(&self, name: &str, network: Option<&str>) -> io::Result<Vec<IpAddr>> {
+        let asked = || self.members.iter().filter(|m| network.is_none_or(|n| m.network.eq_ignore_ascii_case(n)));
+        let private = asked().filter_map(|member| Some((member, member.links.get(name)?.as_str())));
+        let public = asked().filter(|member| !member.links.contains_key(name)).map(|member| (member, name));
+        for (member, name) in private.chain(public) {
+            let found = registry::lookup(&member.state, name, &self.alive)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
     }
 }
 
 impl Directory for Registries {
     fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        for member in &self.members {
-            let found = self.in_member(member, name)?;
+        let split = name.rmatch_indices('.').map(|(dot, _)| (&name[..dot], Some(&name[dot + 1..])));
+        for (host, network) in std::iter::once((name, None)).chain(split) {
+            let found = self.in_networks(host, network)?;
             if !found.is_empty() {
                 return Ok(found);
-            }
-        }
-        for (dot, _) in name.rmatch_indices('.') {
-            let (host, network) = (&name[..dot], &name[dot + 1..]);
-            for member in self.members.iter().filter(|m| m.network.eq_ignore_ascii_case(network)) {
-                let found = self.in_member(member, host)?;
-                if !found.is_empty() {
-                    return Ok(found);
-                }
             }
         }
         Ok(Vec::new())
@@ -92,7 +100,11 @@ mod tests {
     }
 
     fn registries(networks: &[(&str, &TempDir)]) -> Registries {
-        let members = networks.iter().map(|(n, d)| Member { network: n.to_string(), state: d.path().to_owned() });
+        let members = networks.iter().map(|(n, d)| Member {
+            network: n.to_string(),
+            state: d.path().to_owned(),
+            links: BTreeMap::new(),
+        });
         Registries { members: members.collect(), alive: Box::new(|_| true) }
     }
 
@@ -129,5 +141,22 @@ mod tests {
         let directory = registries(&[("b", &dir)]);
         assert_eq!(directory.addresses("a.b").unwrap(), [ip("10.1.0.2")]);
         assert_eq!(directory.addresses("a.b.b").unwrap(), [ip("10.1.0.2")]);
+    }
+
+    #[test]
+    fn links_are_private_names_that_go_first_and_follow_the_networks_name() {
+        let (front, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        registry::publish(front.path(), "api", "c1", &[ip("10.1.0.2")]).unwrap();
+        registry::publish(back.path(), "db", "c2", &[ip("10.2.0.2")]).unwrap();
+        let mut directory = registries(&[("front", &front), ("back", &back)]);
+        directory.members[1].links = BTreeMap::from([("api".into(), "DB".into()), ("late".into(), "later".into())]);
+        assert_eq!(directory.addresses("api").unwrap(), [ip("10.2.0.2")], "before another network's name");
+        assert_eq!(directory.addresses("api.back").unwrap(), [ip("10.2.0.2")]);
+        assert_eq!(directory.addresses("api.front").unwrap(), [ip("10.1.0.2")], "the link is of the other network");
+        assert!(directory.addresses("late").unwrap().is_empty());
+        registry::publish(back.path(), "late", "c3", &[ip("10.2.0.3")]).unwrap();
+        assert!(directory.addresses("late").unwrap().is_empty(), "hidden by the link");
+        registry::publish(back.path(), "later", "c4", &[ip("10.2.0.4")]).unwrap();
+        assert_eq!(directory.addresses("late").unwrap(), [ip("10.2.0.4")]);
     }
 }

@@ -8,6 +8,9 @@
 //!   172.18.0.2<tab> web           one line per address: "fqdn host" when there is a domain
 //! ```
 //!
+//! Lines of networks and links come and go while the container runs. They are found again by their whole text alone, so a
+//! line that somebody has changed is his, and stays.
+//!
 //! The file is read by programs that split at white space and lines, so a name that contains either is refused: one
 //! newline in `--add-host` would let a name be pointed anywhere.
 
@@ -86,6 +89,44 @@ pub fn hosts_of_host_network(host_text: &str, extra: &[ExtraHost], gateway: &[Ip
         return Ok(host_text.to_owned());
     }
     hosts(true, extra, gateway, &[])
+}
+
+/// The lines for `own`, one each, as they stand in the file.
+///
+/// # Errors
+/// A name that could break a line.
+pub fn lines(own: &[OwnHost]) -> Result<Vec<String>, Error> {
+    let each = own.iter().map(|host| {
+        let mut text = String::new();
+        line(&mut text, host.address, &host.names)?;
+        Ok(text)
+    });
+    each.collect()
+}
+
+/// The lines that belong to IPv6, for a container that gets it while it runs.
+pub fn ipv6_lines() -> Vec<String> {
+    IPV6_LINES.split_inclusive('\n').map(str::to_owned).collect()
+}
+
+/// The file without the lines `gone` (each taken out once, if it is there to the letter) and with the lines `come` at its
+/// end; `None` when that changes nothing. `come` holds lines that are not there already.
+pub fn edited(text: &str, gone: &[String], come: &[String]) -> Option<String> {
+    let mut kept: Vec<&str> = text.split_inclusive('\n').collect();
+    for line in gone {
+        if let Some(at) = kept.iter().rposition(|found| found == line) {
+            kept.remove(at);
+        }
+    }
+    let mut edited = kept.concat();
+    let missing = come.iter().filter(|line| !kept.contains(&line.as_str()));
+    for line in missing {
+        if !edited.is_empty() && !edited.ends_with('\n') {
+            edited.push('\n');
+        }
+        edited.push_str(line);
+    }
+    (edited != text).then_some(edited)
 }
 
 fn append(text: &mut String, extra: &[ExtraHost], gateway: &[IpAddr]) -> Result<(), Error> {
@@ -184,6 +225,34 @@ mod tests {
     }
 
     #[test]
+    fn lines_come_and_go_to_the_letter() {
+        let line = |text: &str| vec![text.to_owned()];
+        let text = "127.0.0.1\tlocalhost\n172.18.0.2\tweb\n";
+        let with = edited(text, &[], &line("10.1.0.2\tweb\n")).unwrap();
+        assert_eq!(with, format!("{text}10.1.0.2\tweb\n"));
+        assert_eq!(edited(&with, &line("10.1.0.2\tweb\n"), &[]).unwrap(), text);
+        assert_eq!(edited(&with, &[], &line("10.1.0.2\tweb\n")), None, "it is there already");
+        assert_eq!(
+            edited(text, &line("172.18.0.2\tweb\n"), &line("172.18.0.2\tweb\n")),
+            None,
+            "the last one stays last"
+        );
+        for changed in ["172.18.0.2\tweb # mine\n", "172.18.0.2 web\n", "172.18.0.22\tweb\n", "#172.18.0.2\tweb\n"] {
+            assert_eq!(edited(changed, &line("172.18.0.2\tweb\n"), &[]), None, "{changed:?}");
+        }
+        assert_eq!(edited("a\nb", &[], &line("c\n")).unwrap(), "a\nb\nc\n", "a last line without an end");
+        assert_eq!(edited("", &line("x\n"), &line("c\n")).unwrap(), "c\n", "a file that was emptied");
+        assert_eq!(edited("x\ny\nx\n", &line("x\n"), &[]).unwrap(), "x\ny\n", "one of two, the later one");
+    }
+
+    #[test]
+    fn each_address_has_its_line() {
+        let own = [own("172.18.0.2", &["web.example", "web"]), own("fd00::2", &["web.example", "web"])];
+        assert_eq!(lines(&own).unwrap(), ["172.18.0.2\tweb.example web\n", "fd00::2\tweb.example web\n"]);
+        assert!(ipv6_lines().len() == 5 && ipv6_lines().concat() == IPV6_LINES);
+    }
+
+    #[test]
     fn the_host_network_keeps_the_hosts_file() {
         let host = "127.0.0.1 localhost # ours\n";
         assert_eq!(hosts_of_host_network(host, &[], &[]).unwrap(), host);
@@ -192,6 +261,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_came_goes_and_nothing_else(before in "([a-c]\n){0,6}", line in "[d-e]\n") {
+            let come = [line];
+            let with = edited(&before, &[], &come).unwrap();
+            prop_assert_eq!(edited(&with, &come, &[]).unwrap(), before);
+        }
+
         #[test]
         fn every_accepted_word_stays_one_line(text in "\\PC*|[a-z \n\r\t:=.0-9]{0,40}") {
             if let Ok(host) = parse_extra_host(&text) {

@@ -18,6 +18,7 @@ pub mod answer;
 pub mod directory;
 pub mod grammar;
 pub mod hosts;
+pub mod links;
 pub mod registry;
 pub mod resolv;
 pub mod wire;

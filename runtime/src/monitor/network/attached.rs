@@ -99,7 +99,7 @@ impl Attached {
 
     /// As the name server sees it.
     pub fn member(&self, host: &Host) -> Member {
-        Member { network: self.network.name.clone(), state: network_state(host, &self.network.id) }
+        Member { network: self.network.name.clone(), state: network_state(host, &self.network.id), ..Member::default() }
     }
 
     /// Makes the network's objects where they are missing, then the container's.

@@ -51,7 +51,7 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 fn resolver(sockets: ResolverSockets, dir: &Path, upstreams: &[(SocketAddr, bool)]) -> Resolver {
-    let members = vec![Member { network: "my-net".into(), state: dir.to_owned() }];
+    let members = vec![Member { network: "my-net".into(), state: dir.to_owned(), ..Member::default() }];
     let upstreams = upstreams.iter().map(|(address, inside)| Upstream { address: *address, inside: *inside }).collect();
     Resolver::new(sockets, Config { members, upstreams, ndots_set: false }, Box::new(|id| id == "c1"))
 }
