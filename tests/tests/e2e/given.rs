@@ -41,3 +41,5 @@ pub fn fetch_from_lan(host: &Host, url: &str) -> Result<String, String> {
 
 /// The test's own static program, to be bound into containers: `-v PROBE:/probe:ro`.
 pub const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+/// A client of the name server, likewise: `-v DIG:/dig:ro`.
+pub const DIG: &str = env!("CARGO_BIN_EXE_dig");

@@ -9,10 +9,12 @@
 //!   ports       -p, from everywhere                 publish_all           -P, both families
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   names, networks                                 DNS, hosts, network commands
+//!   answers, floods                                 the name server, question by question, and by the thousand
 //!   images, image_archives, hostile_images          where they come from, and what some of them try
 //!   exit_codes, bad_input, corners                  crash, faults, starved, many    what must not go wrong
 //! ```
 
+mod answers;
 mod bad_input;
 mod corners;
 mod crash;
@@ -20,6 +22,7 @@ mod exit_codes;
 mod explain;
 mod faults;
 mod flags;
+mod floods;
 mod given;
 mod harness;
 mod hostile_images;
