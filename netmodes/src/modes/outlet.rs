@@ -14,9 +14,8 @@
 use std::net::IpAddr;
 
 use crate::network::Network;
-use crate::nft::Element;
 use crate::plan::{Place, Step};
-use crate::publish::Mapping;
+use crate::publish::{self, Gate, Landing, Mapping};
 
 /// An attachment, as the way out sees it.
 #[derive(Clone, Copy, Debug)]
@@ -58,26 +57,33 @@ pub fn choose<'a>(legs: &[Leg<'a>], ipv6: bool) -> Option<Outlet<'a>> {
 
 /// Default routes and published ports.
 pub fn plan(legs: &[Leg<'_>], mappings: &[Mapping]) -> Vec<Step> {
-    let outlets: Vec<Outlet<'_>> = [false, true].into_iter().filter_map(|ipv6| choose(legs, ipv6)).collect();
-    let routes = outlets.iter().map(|outlet| Step::Route {
+    let routes = all(legs).map(|outlet| Step::Route {
         place: Place::Container,
         device: outlet.interface.into(),
         to: None,
         via: Some(outlet.gateway),
     });
-    let published = outlets.iter().flat_map(|outlet| mappings.iter().filter_map(|mapping| publish(mapping, outlet)));
-    routes.chain(published.map(Step::Element)).collect()
+    routes.chain(published(mappings, &addresses(legs))).collect()
 }
 
-/// No translation leads from one family to the other: such a port is served by the monitor, and is no step.
-fn publish(mapping: &Mapping, outlet: &Outlet<'_>) -> Option<Element> {
-    (mapping.address().is_ipv4() == outlet.address.is_ipv4()).then(|| Element::Publish {
-        at: mapping.at.filter(|at| !at.is_unspecified()),
-        protocol: mapping.protocol,
-        port: mapping.host.first,
-        to: outlet.address,
-        to_port: mapping.container,
-    })
+/// The published ports alone, towards the container's [`addresses`].
+pub fn published(mappings: &[Mapping], addresses: &[IpAddr]) -> Vec<Step> {
+    mappings.iter().filter_map(|mapping| publish::element(mapping, addresses)).map(Step::Element).collect()
+}
+
+/// Where published ports lead: at most one address of each family, IPv4 first.
+pub fn addresses(legs: &[Leg<'_>]) -> Vec<IpAddr> {
+    all(legs).map(|outlet| outlet.address).collect()
+}
+
+/// What the networks that are the way out make of published ports.
+pub fn landing(legs: &[Leg<'_>]) -> Landing {
+    let gate = |ipv6| choose(legs, ipv6).map(|_| Gate::Translated);
+    Landing { ipv4: gate(false), ipv6: gate(true), at: None }
+}
+
+fn all<'a>(legs: &[Leg<'a>]) -> impl Iterator<Item = Outlet<'a>> {
+    [false, true].into_iter().filter_map(|ipv6| choose(legs, ipv6))
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@
 //! UDP   bind, receive buffer as small as the kernel allows
 //!       nobody reads it: one datagram or two wait in it for ever, the rest is dropped in silence. Connecting it to an
 //!       impossible peer would free the wildcard address; a socket filter needs unsafe code and would gain 2 kB.
-//! IPv6  SO_REUSEADDR on -> bind -> listen: this socket is served, as no translation leads from IPv6 to a container of IPv4
+//! IPv6  SO_REUSEADDR on -> bind -> listen: this socket is served, as no translation leads from ::1 anywhere, nor from IPv6
+//!       to a container of IPv4
 //! ```
 //!
-//! Packets of IPv4 never reach these sockets: they are translated in prerouting. The port is free again when the
+//! What is translated never reaches these sockets: that happens in prerouting. The port is free again when the
 //! descriptor is closed, by a crash too.
 
 use std::io;
@@ -23,31 +24,57 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{self, AddressFamily, Backlog, Shutdown, SockFlag, SockType, SockaddrStorage, sockopt};
 
 use super::holder::{self, Holder, Who};
-use super::{Mapping, Ports, Protocol, shown};
+use super::{Landing, Mapping, Ports, Protocol, shown};
 use crate::error::Error;
 
 /// How often the kernel is asked for another port when somebody was quicker.
 const TRIES: usize = 16;
 
+/// The kernel's own size of a receive buffer, in bytes (net.core.rmem_default).
+const RECEIVE_BUFFER: usize = 212_992;
+
 /// A port that is held as long as this lives.
 #[derive(Debug)]
 pub struct Held {
-    /// The socket that is bound to it. Of IPv6: it listens, and does not block.
+    /// The socket that is bound to it. [`Held::serve`] makes it one that listens.
     pub socket: OwnedFd,
     /// The mapping with the address and the port that were taken: `at` is one, `host` is one port, and not 0.
     pub mapping: Mapping,
 }
 
+impl Held {
+    /// The socket as one whose connections or datagrams are taken: it listens, and does not block.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn serve(self) -> io::Result<OwnedFd> {
+        let socket = self.socket;
+        if self.mapping.address().is_ipv4() {
+            match self.mapping.protocol {
+                // After shutdown it is closed but bound, and may listen again.
+                Protocol::Tcp => {
+                    socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+                    socket::listen(&socket, Backlog::MAXALLOWABLE)?;
+                }
+                Protocol::Udp => socket::setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?,
+            }
+        }
+        fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR))?;
+        Ok(socket)
+    }
+}
+
 /// Takes the host's port of a mapping, or a free one of its range, or the one that the kernel chooses: the same one in
-/// both families, where both are asked for.
+/// both families, where both are asked for and lead somewhere. Nothing is taken for a container that nothing leads to.
 ///
 /// # Errors
 /// A port in use, with the name of its holder where it can be found (`who` knows containers); an address that the host
 /// does not have.
-pub fn hold(mapping: &Mapping, who: Who<'_>) -> Result<Vec<Held>, Error> {
-    let mut claim = Claim::new(mapping);
-    let mut refused = (mapping.address(), Errno::EADDRINUSE);
-    for port in candidates(mapping) {
+pub fn hold(mapping: &Mapping, landing: &Landing, who: Who<'_>) -> Result<Vec<Held>, Error> {
+    let mut claim = Claim::new(mapping, landing.addresses(mapping, has_ipv6()));
+    let Some(first) = claim.addresses.first().copied() else { return Ok(Vec::new()) };
+    let mut refused = (first, Errno::EADDRINUSE);
+    for port in candidates(mapping, first) {
         match claim.take(port.map_err(|error| Error::system("find a free port", error))?) {
             Ok(held) => return Ok(held),
             Err((address, Errno::EADDRINUSE)) => refused = (address, Errno::EADDRINUSE),
@@ -59,16 +86,17 @@ pub fn hold(mapping: &Mapping, who: Who<'_>) -> Result<Vec<Held>, Error> {
 
 /// The ports to try, in order. The kernel's choice is asked for with a socket of its own: a port that it chose is not
 /// kept after shutdown.
-fn candidates(mapping: &Mapping) -> Box<dyn Iterator<Item = io::Result<u16>> + '_> {
+fn candidates(mapping: &Mapping, at: IpAddr) -> Box<dyn Iterator<Item = io::Result<u16>>> {
+    let protocol = mapping.protocol;
     match mapping.host {
-        Ports::ANY => Box::new((0..TRIES).map(|_| free_port(mapping))),
+        Ports::ANY => Box::new((0..TRIES).map(move |_| free_port(at, protocol))),
         Ports { first, last } => Box::new((first..=last).map(Ok)),
     }
 }
 
-fn free_port(mapping: &Mapping) -> io::Result<u16> {
-    let address = SocketAddr::new(mapping.address(), 0);
-    Ok(match mapping.protocol {
+fn free_port(at: IpAddr, protocol: Protocol) -> io::Result<u16> {
+    let address = SocketAddr::new(at, 0);
+    Ok(match protocol {
         Protocol::Tcp => TcpListener::bind(address)?.local_addr()?.port(),
         Protocol::Udp => UdpSocket::bind(address)?.local_addr()?.port(),
     })
@@ -88,8 +116,7 @@ struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    fn new(mapping: &'a Mapping) -> Claim<'a> {
-        let addresses = mapping.addresses(mapping.at.is_none() && has_ipv6());
+    fn new(mapping: &'a Mapping, addresses: Vec<IpAddr>) -> Claim<'a> {
         let spare = addresses.iter().map(|_| None).collect();
         Claim { mapping, addresses, spare }
     }
@@ -135,9 +162,6 @@ fn open(address: IpAddr, protocol: Protocol) -> Result<OwnedFd, Errno> {
 
 /// What keeps the port, after bind.
 fn settle(socket: &OwnedFd, address: IpAddr, protocol: Protocol) -> Result<(), Errno> {
-    if address.is_ipv6() {
-        fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR))?;
-    }
     if protocol == Protocol::Udp {
         return Ok(());
     }
@@ -153,16 +177,20 @@ fn settle(socket: &OwnedFd, address: IpAddr, protocol: Protocol) -> Result<(), E
 
 /// Docker's sentence, and who has the port.
 fn refusal(mapping: &Mapping, address: IpAddr, errno: Errno, who: Who<'_>) -> Error {
-    let place = format!("{}:{}", shown(address), mapping.host);
-    let is_range = mapping.host.first != mapping.host.last || mapping.host == Ports::ANY;
+    let Mapping { host, protocol, .. } = *mapping;
+    let place = format!("{}:{host}", shown(address));
+    let holder = |port| holder::of((address, port, protocol), who);
     Error::Refused(match errno {
-        Errno::EADDRINUSE if is_range => format!("Bind for {place} failed: all ports are already allocated"),
-        Errno::EADDRINUSE => match holder::of(mapping, who) {
+        Errno::EADDRINUSE if host == Ports::ANY => format!("Bind for {place} failed: all ports are already allocated"),
+        Errno::EADDRINUSE if host.first != host.last => {
+            format!("Bind for {place} failed: all ports are already allocated{}", some_holders(host, holder))
+        }
+        Errno::EADDRINUSE => match holder(host.first) {
             Some(Holder::Container(name)) => {
                 format!("Bind for {place} failed: port is already allocated (by container {name})")
             }
             Some(Holder::Program(words)) => {
-                format!("failed to bind host port {place}/{}: address already in use (by {words})", mapping.protocol)
+                format!("failed to bind host port {place}/{protocol}: address already in use (by {words})")
             }
             None => format!("Bind for {place} failed: port is already allocated"),
         },
@@ -173,6 +201,15 @@ fn refusal(mapping: &Mapping, address: IpAddr, errno: Errno, who: Who<'_>) -> Er
     })
 }
 
+/// Who has the first ports of a range: enough to see what goes on.
+fn some_holders(range: Ports, holder: impl Fn(u16) -> Option<Holder>) -> String {
+    const SOME: usize = 3;
+    let ports = (range.first..=range.last).take(SOME);
+    let told: Vec<String> = ports.filter_map(|port| Some(format!("{port} by {}", holder(port)?))).collect();
+    let more = if range.count() as usize > SOME { ", …" } else { "" };
+    if told.is_empty() { String::new() } else { format!(" ({}{more})", told.join(", ")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +217,7 @@ mod tests {
     use crate::kernel::Kernel;
     use crate::plan::{Place, Step};
     use crate::publish::parse;
-    use std::io::ErrorKind;
+    use std::io::{ErrorKind, Read};
     use std::net::TcpStream;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
@@ -190,6 +227,13 @@ mod tests {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("this test needs root");
         let up = Step::Up { place: Place::Host, device: "lo".into() };
         Kernel::open(None).unwrap().add(&up).unwrap();
+    }
+
+    /// A container of IPv4.
+    const LANDING: Landing = Landing { ipv4: Some(crate::publish::Gate::Translated), ipv6: None, at: None };
+
+    fn hold(mapping: &Mapping, who: Who<'_>) -> Result<Vec<Held>, Error> {
+        super::hold(mapping, &LANDING, who)
     }
 
     /// On one address there is one.
@@ -315,6 +359,76 @@ mod tests {
         let text = "7001-7002:80";
         let _both = (hold(&mapping(text), &|_| None).unwrap(), hold(&mapping(text), &|_| None).unwrap());
         let error = hold(&mapping(text), &|_| None).unwrap_err().to_string();
-        assert_eq!(error, "Bind for 0.0.0.0:7001-7002 failed: all ports are already allocated");
+        let own = format!("process {}", std::process::id());
+        assert!(
+            error.starts_with("Bind for 0.0.0.0:7001-7002 failed: all ports are already allocated (7001 by "),
+            "{error}"
+        );
+        assert_eq!(error.matches(&own).count(), 2, "{error}");
+    }
+
+    #[test]
+    fn netns_the_holder_is_the_one_who_is_in_the_way() {
+        alone();
+        let who = |words: &[String]| (words.len() == 2).then(|| words[0].clone());
+        let mut monitors = Vec::new();
+        for (name, place) in [("one", "127.0.0.1"), ("two", "127.0.0.2"), ("six", "[::1]")] {
+            for protocol in ["tcp", "udp"] {
+                let kept = held(&mapping(&format!("{place}:7001:80/{protocol}"))).unwrap();
+                monitors.push(Command::new("sleep").arg0(name).arg("60").stdin(kept.socket).spawn().unwrap());
+            }
+        }
+        for (name, place) in [("one", "127.0.0.1"), ("two", "127.0.0.2"), ("six", "[::1]"), ("six", "[::]")] {
+            for protocol in ["tcp", "udp"] {
+                let error = hold(&mapping(&format!("{place}:7001:80/{protocol}")), &who).unwrap_err().to_string();
+                assert!(error.ends_with(&format!("(by container {name})")), "{place} {protocol}: {error}");
+            }
+        }
+        for mut monitor in monitors {
+            monitor.kill().unwrap();
+            monitor.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn netns_a_held_port_of_ipv4_can_be_served() {
+        alone();
+        for _ in 0..2 {
+            let socket = held(&mapping("127.0.0.1:7001:80")).unwrap().serve().unwrap();
+            let listener = TcpListener::from(socket);
+            assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+            let mut client = TcpStream::connect("127.0.0.1:7001").unwrap();
+            listener.set_nonblocking(false).unwrap();
+            // The side that closes first lingers, and is in nobody's way.
+            drop(listener.accept().unwrap());
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+        let socket = UdpSocket::from(held(&mapping("127.0.0.1:7001:80/udp")).unwrap().serve().unwrap());
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..20 {
+            client.send_to(&[7; 1000], "127.0.0.1:7001").unwrap();
+        }
+        let mut datagram = [0; 2000];
+        assert_eq!((0..20).filter(|_| socket.recv(&mut datagram).is_ok_and(|length| length == 1000)).count(), 20);
+    }
+
+    #[test]
+    fn netns_what_leads_nowhere_is_not_bound() {
+        alone();
+        let nothing = super::hold(&mapping("8080:80"), &Landing::default(), &|_| None).unwrap();
+        assert!(nothing.is_empty());
+        let six = Landing { ipv4: Some(crate::publish::Gate::Routed), ..LANDING };
+        assert!(super::hold(&mapping("8080:80"), &six, &|_| None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn netns_both_families_have_the_port_that_the_kernel_chose() {
+        alone();
+        for text in ["80", "80/udp", "7001-7999:80", "7001-7999:80/udp"] {
+            let held = hold(&mapping(text), &|_| None).unwrap();
+            let ports: Vec<Ports> = held.iter().map(|held| held.mapping.host).collect();
+            assert_eq!((ports.len(), ports[0]), (2, ports[1]), "{text}");
+            assert_ne!(ports[0], Ports::ANY);
+        }
     }
 }

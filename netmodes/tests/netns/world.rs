@@ -24,7 +24,7 @@ use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{Request, ResolverPorts, bridge};
 use netmodes::network::{Network, Networks, NewNetwork};
 use netmodes::plan::Plan;
-use netmodes::publish::{Held, Mapping, hold, parse};
+use netmodes::publish::{Gate, Held, Landing, Mapping, hold, parse};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
@@ -122,11 +122,14 @@ impl World {
     }
 }
 
+/// A container of IPv4 that is published by translation.
+const LANDING: Landing = Landing { ipv4: Some(Gate::Translated), ipv6: None, at: None };
+
 /// Another test's thread may be between fork and exec, and have a copy of a port that was just given up.
 fn hold_soon(mapping: &Mapping) -> Held {
     let began = Instant::now();
     loop {
-        match hold(mapping, &|_| None).map(|mut held| held.remove(0)) {
+        match hold(mapping, &LANDING, &|_| None).map(|mut held| held.remove(0)) {
             Err(_) if began.elapsed() < SILENCE => std::thread::yield_now(),
             other => return other.unwrap(),
         }

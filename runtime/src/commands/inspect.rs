@@ -5,15 +5,11 @@
 //! state ──┘
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use anyhow::{Result, bail};
 use netmodes::lease::Leased;
-use netmodes::publish::Mapping;
 use serde_json::{Map, Value, json};
 
-use super::port::published;
-use super::{image, pause, template, words};
+use super::{image, pause, ports, template, words};
 use crate::cli::InspectArgs;
 use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
 use crate::container::state::Endpoint;
@@ -116,7 +112,7 @@ fn host_config(record: &Record) -> Value {
     json!({
         "Binds": binds,
         "NetworkMode": record.network.mode.text(),
-        "PortBindings": port_map(&record.network.publish, |at| at.map_or_else(String::new, |at| at.to_string())),
+        "PortBindings": ports::asked(&record.network.publish),
         "PublishAllPorts": record.network.publish_all,
         "AutoRemove": record.auto_remove,
         "Init": record.init,
@@ -205,14 +201,10 @@ fn config(record: &Record) -> Value {
 }
 
 fn network_settings(record: &Record, state: &State) -> Value {
-    let mut published = port_map(&published(state), |at| at.unwrap_or(Ipv4Addr::UNSPECIFIED.into()).to_string());
-    for port in &record.network.expose {
-        published.entry(port.clone()).or_insert(Value::Null);
-    }
     let networks: Map<String, Value> =
         state.endpoints.iter().map(|e| (e.network.clone(), endpoint(record, e))).collect();
     let mut settings = json!({
-        "Ports": published,
+        "Ports": ports::offered(&record.network.expose, state),
         "SandboxKey": format!("/run/netns/{}", record.name),
         "Networks": networks,
     });
@@ -277,19 +269,4 @@ pub fn endpoint_id(container: &str, network: &str) -> String {
     let digit = |c: char| c.to_digit(16).unwrap_or_default();
     let both = container.chars().zip(network.chars()).map(|(a, b)| digit(a) ^ digit(b));
     both.filter_map(|digit| char::from_digit(digit, 16)).collect()
-}
-
-/// `address` says what stands where nothing was said.
-fn port_map(mappings: &[Mapping], address: impl Fn(Option<IpAddr>) -> String) -> Map<String, Value> {
-    let mut map = Map::new();
-    for mapping in mappings {
-        let key = format!("{}/{}", mapping.container, mapping.protocol);
-        let port = if mapping.host.first == 0 { String::new() } else { mapping.host.to_string() };
-        let binding = json!({ "HostIp": address(mapping.at), "HostPort": port });
-        match map.entry(key).or_insert_with(|| json!([])) {
-            Value::Array(bindings) => bindings.push(binding),
-            other => *other = json!([binding]),
-        }
-    }
-    map
 }

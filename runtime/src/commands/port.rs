@@ -20,16 +20,15 @@ pub fn port(host: &Host, args: &PortArgs) -> Result<i32> {
         let container = Containers::of(host).find(word)?;
         let mappings = published(&container.state()?);
         let wanted = args.port.as_deref().map(full).transpose()?;
-        let name = |mapping: &Mapping| format!("{}/{}", mapping.container, mapping.protocol);
-        let chosen: Vec<&Mapping> =
-            mappings.iter().filter(|mapping| wanted.as_ref().is_none_or(|wanted| name(mapping) == *wanted)).collect();
+        let is_wanted = |mapping: &&Mapping| wanted.as_ref().is_none_or(|wanted| mapping.target() == *wanted);
+        let chosen: Vec<&Mapping> = mappings.iter().filter(is_wanted).collect();
         if let (Some(typed), []) = (&args.port, chosen.as_slice()) {
             bail!("no public port '{typed}' published for {word}");
         }
         for mapping in chosen {
             match wanted {
                 Some(_) => super::say(format_args!("{}", mapping.place()))?,
-                None => super::say(format_args!("{} -> {}", name(mapping), mapping.place()))?,
+                None => super::say(format_args!("{} -> {}", mapping.target(), mapping.place()))?,
             }
         }
         Ok(())

@@ -1,12 +1,63 @@
-//! The PORTS of `ps`, exactly as Docker writes them.
+//! The ports of `ps` and of `inspect`, exactly as Docker writes them.
 //!
 //! ```text
-//! same number on both sides    0.0.0.0:8080-8081->8080-8081/tcp     neighbours become ranges, per address
-//! exposed only                 80-81/tcp                            here, too
-//! another number               0.0.0.0:8080->80/tcp                 one by one, at the end
+//! ps         same number on both sides    0.0.0.0:8080-8081->8080-8081/tcp     neighbours become ranges, per address
+//!            exposed only                 80-81/tcp                            here, too
+//!            another number               0.0.0.0:8080->80/tcp                 one by one, at the end
+//! inspect    "80/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "8080", "SourceIP": "kept, …" }]
 //! ```
+//!
+//! `SourceIP` is ours: whose address the container sees, which under Docker one has to find out.
 
-use netmodes::publish::Mapping;
+use std::net::{IpAddr, Ipv4Addr};
+
+use netmodes::publish::{self, Mapping, Ports};
+use serde_json::{Map, Value, json};
+
+use super::port::published;
+use crate::container::State;
+
+/// `PortBindings`: what was asked for.
+pub fn asked(mappings: &[Mapping]) -> Map<String, Value> {
+    by_port(mappings, |mapping| {
+        let address = mapping.at.map_or_else(String::new, |at| at.to_string());
+        json!({ "HostIp": address, "HostPort": host_port(mapping) })
+    })
+}
+
+/// `NetworkSettings.Ports`: what is exposed, and where it is offered.
+pub fn offered(exposed: &[String], state: &State) -> Map<String, Value> {
+    let ways_out =
+        state.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).filter(|leased| leased.gateway.is_some());
+    let addresses: Vec<IpAddr> = ways_out.map(|leased| leased.address).collect();
+    let mut map = by_port(&published(state), |mapping| {
+        json!({
+            "HostIp": mapping.at.unwrap_or(Ipv4Addr::UNSPECIFIED.into()).to_string(),
+            "HostPort": host_port(mapping),
+            "SourceIP": publish::source(mapping, &addresses),
+        })
+    });
+    for port in exposed {
+        map.entry(port.clone()).or_insert(Value::Null);
+    }
+    map
+}
+
+/// Empty where the kernel has the choice, or no port of the host is needed.
+fn host_port(mapping: &Mapping) -> String {
+    if mapping.host == Ports::ANY { String::new() } else { mapping.host.to_string() }
+}
+
+fn by_port(mappings: &[Mapping], binding: impl Fn(&Mapping) -> Value) -> Map<String, Value> {
+    let mut map = Map::new();
+    for mapping in mappings {
+        match map.entry(mapping.target()).or_insert_with(|| json!([])) {
+            Value::Array(bindings) => bindings.push(binding(mapping)),
+            other => *other = json!([binding(mapping)]),
+        }
+    }
+    map
+}
 
 /// One port of the container; `place` is where it is published, if it is.
 struct Port<'a> {
@@ -17,6 +68,8 @@ struct Port<'a> {
 
 /// The column for what is exposed (as `80/tcp`) and what is published.
 pub fn column(exposed: &[String], published: &[Mapping]) -> String {
+    // A port that is open by the container's own address is shown as one that is exposed.
+    let published: Vec<Mapping> = published.iter().filter(|mapping| mapping.host != Ports::ANY).copied().collect();
     let protocols: Vec<String> = published.iter().map(|mapping| mapping.protocol.to_string()).collect();
     let mut ports: Vec<Port<'_>> = published
         .iter()

@@ -12,7 +12,6 @@ use netmodes::modes::namespace::{self, Namespace};
 use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{self, ResolverPorts};
 use netmodes::plan::Plan;
-use netmodes::publish::Mapping;
 
 use super::etc_files::Files;
 use super::network::{Attached, hold, is_named, whole};
@@ -42,7 +41,6 @@ pub fn foresee(container: &Container) -> Result<(Plan, Option<Files>)> {
 fn joined(container: &Container) -> Result<(Plan, Files)> {
     let record = &container.record;
     let mut kernel = Kernel::open(None)?;
-    let mappings: Vec<Mapping> = hold(&container.host, &record.network)?.iter().map(|held| held.mapping).collect();
     let mut attached = Vec::new();
     for (number, wish) in record.network.attachments.iter().enumerate() {
         attached.push(Attached::foresee(container, wish, number, &mut kernel)?);
@@ -51,6 +49,7 @@ fn joined(container: &Container) -> Result<(Plan, Files)> {
     let resolver = is_named(&attached).then_some(RESOLVER);
     let namespace = namespace::plan(&Namespace { name: record.name.clone(), resolver, netns: None });
     let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
+    let mappings = hold(&container.host, &record.network, &outlet::landing(&legs))?.mappings;
     let plan = whole(&namespace, &attached, &outlet::plan(&legs, &mappings));
     Ok((plan, files))
 }

@@ -7,7 +7,7 @@
 //!
 //! A client that is silent for 90 seconds is forgotten; of too many the one that has been silent longest.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ impl Datagrams {
             let oldest = self.clients.iter().enumerate().min_by_key(|(_, client)| client.heard)?.0;
             self.clients.swap_remove(oldest);
         }
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        let socket = UdpSocket::bind(SocketAddr::new(any(self.target.ip()), 0)).ok()?;
         socket.set_nonblocking(true).and_then(|()| socket.connect(self.target)).ok()?;
         self.clients.push(Client { address, socket, heard: Instant::now() });
         self.clients.last_mut()
@@ -80,6 +80,11 @@ impl Datagrams {
             let _ = self.socket.send_to(&datagram[..length], client.address);
         }
     }
+}
+
+/// All addresses of the same family.
+fn any(address: IpAddr) -> IpAddr {
+    if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 impl Service for Datagrams {

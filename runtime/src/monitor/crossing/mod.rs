@@ -1,18 +1,20 @@
-//! From IPv6 to IPv4: published ports of the host's IPv6 addresses lead to a container that has IPv4 only.
+//! Across: published ports that no translation of the kernel leads from, as the container has addresses of the other
+//! family only, or as the client is at ::1.
 //!
 //! ```text
-//! client ── [::]:8080 (the monitor listens) ── connect ──> 172.17.0.2:80       TCP: bytes both ways, ends apart
-//! client ── [::]:53   (the monitor reads)   ── send ────> 172.17.0.2:53        UDP: one socket a client, 90 s
+//! client ── [::]:8080  (the monitor listens) ── connect ──> 172.17.0.2:80       TCP: bytes both ways, ends apart
+//! client ── [::]:53    (the monitor reads)   ── send ────> 172.17.0.2:53        UDP: one socket a client, 90 s
+//! client ── [::1]:8080 (the monitor listens) ── connect ──> [fd00::2]:80        the container has IPv6, but ::1 is the host's
 //! ```
 //!
-//! No translation of the kernel leads from one family to the other, and none comes back from ::1. So here bytes go
-//! through the monitor, with bounded memory: at most 200 streams of two buffers, and 100 clients a UDP port. The container
-//! sees the gateway's address as the source. IPv4 does not come this way.
+//! Bytes go through the monitor, with bounded memory: at most 200 streams of two buffers, and 100 clients a UDP port. The
+//! container sees the gateway's address as the source. What the kernel can translate never comes this way.
 
 mod datagrams;
 mod streams;
 
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::time::Instant;
 
@@ -30,17 +32,18 @@ pub struct Crossing {
 }
 
 impl Crossing {
-    /// The ports that `held` holds, led to `address`.
-    pub fn new(held: Vec<Held>, address: IpAddr) -> Crossing {
-        let mut crossing = Crossing::default();
-        for Held { socket, mapping } in held {
-            let target = SocketAddr::new(address, mapping.container);
-            match mapping.protocol {
-                Protocol::Tcp => crossing.streams.listen(socket, target),
-                Protocol::Udp => crossing.datagrams.push(Datagrams::new(socket, target)),
-            }
+    /// Serves the port that `held` holds, and leads it to `target`.
+    ///
+    /// # Errors
+    /// A socket that cannot be made to listen.
+    pub fn add(&mut self, held: Held, target: SocketAddr) -> io::Result<()> {
+        let protocol = held.mapping.protocol;
+        let socket = held.serve()?;
+        match protocol {
+            Protocol::Tcp => self.streams.listen(socket, target),
+            Protocol::Udp => self.datagrams.push(Datagrams::new(socket, target)),
         }
-        crossing
+        Ok(())
     }
 }
 

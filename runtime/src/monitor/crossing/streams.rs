@@ -28,9 +28,16 @@ const REST: Duration = Duration::from_millis(100);
 /// All listening ports and their connections.
 #[derive(Debug, Default)]
 pub struct Streams {
-    listeners: Vec<(TcpListener, SocketAddr)>,
+    listeners: Vec<Port>,
     pairs: Vec<Pair>,
     rest: Option<Instant>,
+}
+
+/// A port that is listened on.
+#[derive(Debug)]
+struct Port {
+    listener: TcpListener,
+    target: SocketAddr,
 }
 
 #[derive(Debug)]
@@ -55,11 +62,11 @@ struct Flow {
 impl Streams {
     /// Serves a listening socket.
     pub fn listen(&mut self, socket: OwnedFd, target: SocketAddr) {
-        self.listeners.push((socket.into(), target));
+        self.listeners.push(Port { listener: socket.into(), target });
     }
 
     fn accept(&mut self, index: usize) {
-        let (listener, target) = &self.listeners[index];
+        let Port { listener, target } = &self.listeners[index];
         match listener.accept() {
             // A target that cannot even be tried closes the client at once.
             Ok((client, _)) => self.pairs.extend(Pair::open(client, *target).ok()),
@@ -72,7 +79,7 @@ impl Streams {
 impl Service for Streams {
     fn watch(&self, watch: &mut Vec<Watch>) {
         if self.pairs.len() < MOST && self.rest.is_none() {
-            watch.extend(self.listeners.iter().map(|(listener, _)| Watch::read(listener.as_raw_fd())));
+            watch.extend(self.listeners.iter().map(|port| Watch::read(port.listener.as_raw_fd())));
         }
         self.pairs.iter().for_each(|pair| pair.watch(watch));
     }
@@ -82,7 +89,7 @@ impl Service for Streams {
     }
 
     fn ready(&mut self, fd: RawFd, readiness: Readiness) {
-        if let Some(index) = self.listeners.iter().position(|(listener, _)| listener.as_raw_fd() == fd) {
+        if let Some(index) = self.listeners.iter().position(|port| port.listener.as_raw_fd() == fd) {
             self.accept(index);
         } else if let Some(index) = self.pairs.iter().position(|pair| pair.has(fd))
             && !self.pairs[index].go_on(fd, readiness)
@@ -101,7 +108,8 @@ impl Pair {
     fn open(client: TcpStream, target: SocketAddr) -> Result<Pair, std::io::Error> {
         client.set_nonblocking(true)?;
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let server = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+        let family = if target.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let server = socket(family, SockType::Stream, flags, None)?;
         match connect(server.as_raw_fd(), &SockaddrStorage::from(target)) {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => return Err(error.into()),

@@ -26,7 +26,8 @@ fn crossing(protocol: Protocol, target: u16) -> (SocketAddr, mpsc::Sender<()>) {
         }
     };
     let mapping = Mapping { at: Some(at.ip()), host: Ports::one(at.port()), container: target, protocol };
-    let mut crossing = Crossing::new(vec![Held { socket, mapping }], [127, 0, 0, 1].into());
+    let mut crossing = Crossing::default();
+    crossing.add(Held { socket, mapping }, SocketAddr::from(([127, 0, 0, 1], target))).unwrap();
     let (alive, over) = mpsc::channel::<()>();
     thread::spawn(move || {
         while !matches!(over.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
@@ -60,7 +61,7 @@ fn echo() -> u16 {
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+            thread::spawn(move || io::copy(&mut &stream, &mut &stream));
         }
     });
     port

@@ -11,6 +11,7 @@
 mod attached;
 mod ports;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -22,7 +23,7 @@ use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{self, ResolverPorts};
 use netmodes::network::Networks;
 use netmodes::plan::{Plan, Step};
-use netmodes::publish::{Held, Mapping};
+use netmodes::publish::{self, Held, Mapping};
 
 use super::crossing::Crossing;
 use super::etc_files::Files;
@@ -36,7 +37,7 @@ use crate::host::Host;
 use crate::lock::{Byte, Lock};
 
 pub use attached::{Attached, forget};
-pub use ports::hold;
+pub use ports::{Published, hold};
 
 /// What a monitor holds of the network while its container runs.
 pub struct Connection {
@@ -44,7 +45,7 @@ pub struct Connection {
     pub kernel: Kernel,
     /// The container's name server.
     pub resolver: Option<Resolver>,
-    /// Host ports of IPv6, which lead to the container's IPv4.
+    /// Host ports that no translation leads from.
     pub crossing: Crossing,
     /// In the order of the words.
     attached: Vec<Attached>,
@@ -168,12 +169,12 @@ pub fn names_of(record: &Record, wish: &Attachment) -> Vec<String> {
 fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connection> {
     let record = &container.record;
     let mut kernel = Kernel::open(Some(opened.inside))?;
-    let ports = hold(&container.host, &record.network)?;
-    let mappings: Vec<Mapping> = ports.iter().map(|held| held.mapping).collect();
     let mut attached = Vec::new();
     for (number, wish) in record.network.attachments.iter().enumerate() {
         attached.push(Attached::prepare(container, wish, number, &mut kernel)?);
     }
+    let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
+    let Published { mappings, held } = hold(&container.host, &record.network, &outlet::landing(&legs))?;
     let files = Files::of_networks(record, &attached)?;
     files.write(container)?;
     let (udp, tcp) = opened.resolver.ports().context("cannot tell the name server's ports")?;
@@ -183,18 +184,26 @@ fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connecti
         resolver: named.then_some(ResolverPorts { udp, tcp }),
         netns: netns.link_target()?,
     });
-    let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
     let outlet = outlet::plan(&legs, &mappings);
-    let ipv4 = outlet::choose(&legs, false).map(|outlet| outlet.address);
-    let has_ipv6 = outlet::choose(&legs, true).is_some();
+    let (crossing, kept) = serve(held, &outlet::addresses(&legs))?;
     let resolver = named.then(|| {
         let members = attached.iter().map(|attached| attached.member(&container.host)).collect();
         let config = Config { members, upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
         Resolver::new(opened.resolver, config, alive(&container.host))
     });
-    let (crossed, translated) = ports.into_iter().partition(|held| held.mapping.address().is_ipv6() && !has_ipv6);
-    let crossing = ipv4.map_or_else(Crossing::default, |address| Crossing::new(crossed, address));
-    Ok(Connection { kernel, resolver, crossing, attached, namespace, outlet, mappings, _ports: translated })
+    Ok(Connection { kernel, resolver, crossing, attached, namespace, outlet, mappings, _ports: kept })
+}
+
+/// Serves the ports that no translation leads from; the others are only kept.
+fn serve(held: Vec<Held>, addresses: &[IpAddr]) -> Result<(Crossing, Vec<Held>)> {
+    let (mut crossing, mut kept) = (Crossing::default(), Vec::new());
+    for held in held {
+        match publish::served(&held.mapping, addresses) {
+            Some(target) => crossing.add(held, target).context("cannot listen on a published port")?,
+            None => kept.push(held),
+        }
+    }
+    Ok((crossing, kept))
 }
 
 /// Does it have a name server? Not on the default network alone, as in Docker.
