@@ -5,12 +5,15 @@
 //!                    <──         <──                        <──
 //! ```
 //!
-//! A client that is silent for 90 seconds is forgotten; of too many the one that has been silent longest.
+//! A client that is silent for 90 seconds is forgotten; of too many the one that has been silent longest. A client that
+//! asks two addresses of the host is two: each answer comes from the address that was asked.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+use super::addressed::{self, Ends};
 use crate::monitor::service::{Readiness, Service, Watch};
 
 /// Clients of one port at a time.
@@ -32,22 +35,27 @@ pub struct Datagrams {
 
 #[derive(Debug)]
 struct Client {
-    address: SocketAddr,
+    ends: Ends,
     socket: UdpSocket,
     heard: Instant,
 }
 
 impl Datagrams {
     /// Serves a bound socket that does not block.
-    pub fn new(socket: OwnedFd, target: SocketAddr) -> Datagrams {
-        Datagrams { socket: socket.into(), target, clients: Vec::new() }
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn new(socket: OwnedFd, target: SocketAddr) -> io::Result<Datagrams> {
+        let socket = UdpSocket::from(socket);
+        addressed::prepare(&socket)?;
+        Ok(Datagrams { socket, target, clients: Vec::new() })
     }
 
     fn take_in(&mut self) {
         let mut datagram = vec![0; LARGEST];
         for _ in 0..BURST {
-            let Ok((length, address)) = self.socket.recv_from(&mut datagram) else { return };
-            if let Some(client) = self.client(address) {
+            let Ok((length, ends)) = addressed::receive(&self.socket, &mut datagram) else { return };
+            if let Some(client) = ends.and_then(|ends| self.client(ends)) {
                 client.heard = Instant::now();
                 // What the container does not take is lost, as datagrams are.
                 let _ = client.socket.send(&datagram[..length]);
@@ -55,9 +63,9 @@ impl Datagrams {
         }
     }
 
-    /// The client of that address, made if it is new; `None` without descriptors.
-    fn client(&mut self, address: SocketAddr) -> Option<&mut Client> {
-        if let Some(index) = self.clients.iter().position(|client| client.address == address) {
+    /// The client, made if it is new; `None` without descriptors.
+    fn client(&mut self, ends: Ends) -> Option<&mut Client> {
+        if let Some(index) = self.clients.iter().position(|client| client.ends == ends) {
             return self.clients.get_mut(index);
         }
         if self.clients.len() >= MOST {
@@ -66,7 +74,7 @@ impl Datagrams {
         }
         let socket = UdpSocket::bind(SocketAddr::new(any(self.target.ip()), 0)).ok()?;
         socket.set_nonblocking(true).and_then(|()| socket.connect(self.target)).ok()?;
-        self.clients.push(Client { address, socket, heard: Instant::now() });
+        self.clients.push(Client { ends, socket, heard: Instant::now() });
         self.clients.last_mut()
     }
 
@@ -77,7 +85,7 @@ impl Datagrams {
             // An error is a datagram that met a closed port: reading it has cleared it.
             let Ok(length) = client.socket.recv(&mut datagram) else { return };
             client.heard = Instant::now();
-            let _ = self.socket.send_to(&datagram[..length], client.address);
+            let _ = addressed::send(&self.socket, &datagram[..length], client.ends);
         }
     }
 }

@@ -10,6 +10,7 @@
 //! Bytes go through the monitor, with bounded memory: at most 200 streams of two buffers, and 100 clients a UDP port. The
 //! container sees the gateway's address as the source. What the kernel can translate never comes this way.
 
+mod addressed;
 mod datagrams;
 mod streams;
 
@@ -41,7 +42,7 @@ impl Crossing {
         let socket = held.serve()?;
         match protocol {
             Protocol::Tcp => self.streams.listen(socket, target),
-            Protocol::Udp => self.datagrams.push(Datagrams::new(socket, target)),
+            Protocol::Udp => self.datagrams.push(Datagrams::new(socket, target)?),
         }
         Ok(())
     }

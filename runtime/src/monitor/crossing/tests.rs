@@ -9,17 +9,21 @@ use netmodes::publish::{Mapping, Ports};
 use super::*;
 use crate::monitor::event_loop;
 
-/// A crossing from a port of ::1 to `target` of 127.0.0.1, turned by a thread until the test drops the second value.
+/// A crossing from a port of ::1, or of `place`, to `target` of 127.0.0.1, turned by a thread until the test drops the second value.
 fn crossing(protocol: Protocol, target: u16) -> (SocketAddr, mpsc::Sender<()>) {
+    crossing_at("[::1]:0", protocol, target)
+}
+
+fn crossing_at(place: &str, protocol: Protocol, target: u16) -> (SocketAddr, mpsc::Sender<()>) {
     let (socket, at) = match protocol {
         Protocol::Tcp => {
-            let socket = TcpListener::bind("[::1]:0").unwrap();
+            let socket = TcpListener::bind(place).unwrap();
             socket.set_nonblocking(true).unwrap();
             let at = socket.local_addr().unwrap();
             (socket.into(), at)
         }
         Protocol::Udp => {
-            let socket = UdpSocket::bind("[::1]:0").unwrap();
+            let socket = UdpSocket::bind(place).unwrap();
             socket.set_nonblocking(true).unwrap();
             let at = socket.local_addr().unwrap();
             (socket.into(), at)
@@ -101,14 +105,7 @@ fn nobody_behind_it_is_an_end_and_many_take_turns() {
 
 #[test]
 fn datagrams_find_their_way_back_to_each_client() {
-    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (at, _alive) = crossing(Protocol::Udp, server.local_addr().unwrap().port());
-    thread::spawn(move || {
-        let mut bytes = [0; 100];
-        while let Ok((length, from)) = server.recv_from(&mut bytes) {
-            server.send_to(&bytes[..length], from).unwrap();
-        }
-    });
+    let (at, _alive) = crossing(Protocol::Udp, mirror());
     let clients: Vec<UdpSocket> = (0..5).map(|_| UdpSocket::bind("[::1]:0").unwrap()).collect();
     for (number, client) in clients.iter().enumerate() {
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -118,5 +115,32 @@ fn datagrams_find_their_way_back_to_each_client() {
         let mut bytes = [0; 100];
         let length = client.recv(&mut bytes).unwrap();
         assert_eq!(&bytes[..length], format!("client {number}").as_bytes());
+    }
+}
+
+/// A server that sends datagrams back.
+fn mirror() -> u16 {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut bytes = [0; 100];
+        while let Ok((length, from)) = server.recv_from(&mut bytes) {
+            server.send_to(&bytes[..length], from).unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn an_answer_comes_from_the_address_that_was_asked() {
+    // Every address of 127/8 is the host's, and the kernel alone would answer from 127.0.0.1.
+    let (at, _alive) = crossing_at("0.0.0.0:0", Protocol::Udp, mirror());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    for asked in ["127.0.0.7", "127.0.0.8"] {
+        client.send_to(asked.as_bytes(), (asked, at.port())).unwrap();
+        let mut bytes = [0; 100];
+        let (length, from) = client.recv_from(&mut bytes).unwrap();
+        assert_eq!((&bytes[..length], from.ip().to_string().as_str()), (asked.as_bytes(), asked));
     }
 }
