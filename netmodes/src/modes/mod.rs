@@ -14,6 +14,7 @@
 pub mod bridge;
 pub mod container;
 pub mod host;
+pub mod links;
 pub mod namespace;
 pub mod none;
 pub mod outlet;

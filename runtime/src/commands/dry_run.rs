@@ -69,7 +69,8 @@ fn run(host: &Host, args: &RunArgs) -> Result<i32> {
     if files.is_some() {
         facts.files.clone_from(&facts.disk);
     }
-    let (spec, hierarchy) = (spec::spec(&container.record, &facts)?, cgroup::detect()?);
+    let (spec, hierarchy) =
+        (spec::spec(specification::linked_record(&container)?.as_ref(), &facts)?, cgroup::detect()?);
     let scene = Scene::of(&container, &spec, &facts, &hierarchy, Network::of(&container, &plan)?)?;
     let etc = files.map_or_else(Vec::new, |files| files.texts(&container.record).into());
     super::print(format_args!("{}", explain::script(&Scene { etc, detached: args.detach, ..scene })?))?;

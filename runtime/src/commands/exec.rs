@@ -28,6 +28,7 @@ use crate::isolate::{capabilities, seccomp};
 use crate::launch::join::join;
 use crate::launch::{Launched, Stdio};
 use crate::monitor::event_loop;
+use crate::monitor::linked;
 use crate::monitor::service::{Readiness, Service, Watch};
 use crate::sys::{mount, process, term};
 use crate::{processes, spec, text, usage};
@@ -120,7 +121,7 @@ fn specification(container: &Container, args: &ExecArgs, command: &[OsString]) -
     let program = Process {
         args: command.iter().map(|word| text::encode(word)).collect(),
         entrypoint: 0,
-        env: request::environment(&record.process.env, &request::added(&args.env_file, &args.env)?)?,
+        env: request::environment(&environment(container)?, &request::added(&args.env_file, &args.env)?)?,
         cwd: args.workdir.as_deref().map_or_else(|| Ok(record.process.cwd.clone()), request::working_directory)?,
         user: args.user.clone().unwrap_or_else(|| record.process.user.clone()),
         tty: args.tty,
@@ -128,6 +129,11 @@ fn specification(container: &Container, args: &ExecArgs, command: &[OsString]) -
         groups: record.process.groups.clone(),
     };
     spec::joining(record, &program, &privileges, seccomp::kernel())
+}
+
+/// The container's own variables, and those of whom it is linked to and who runs now.
+fn environment(container: &Container) -> Result<Vec<String>> {
+    Ok(linked::environment(&container.record, &linked::present(&container.host, &container.record)?))
 }
 
 /// The command's ends of the program's streams.

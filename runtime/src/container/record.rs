@@ -238,7 +238,7 @@ pub struct Attachment {
 /// One `--link container[:alias]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Id of the container that is linked to.
+    /// On the default network the id of the container that is linked to, elsewhere its name there.
     pub container: String,
     /// What it is called here.
     pub alias: String,

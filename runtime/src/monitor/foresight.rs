@@ -14,6 +14,7 @@ use netmodes::modes::{self, ResolverPorts};
 use netmodes::plan::Plan;
 
 use super::etc_files::Files;
+use super::network::naming;
 use super::network::{Attached, hold, is_named, whole};
 use crate::container::Container;
 use crate::container::record::Mode;
@@ -45,11 +46,11 @@ fn joined(container: &Container) -> Result<(Plan, Files)> {
     for (number, wish) in record.network.attachments.iter().enumerate() {
         attached.push(Attached::foresee(container, wish, number, &mut kernel)?);
     }
-    let files = Files::of_networks(record, &attached)?;
+    let (files, links) = naming::foresee(container, &attached)?;
     let resolver = is_named(&attached).then_some(RESOLVER);
     let namespace = namespace::plan(&Namespace { name: record.name.clone(), resolver, netns: None });
     let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
     let mappings = hold(&container.host, &record.network, &outlet::landing(&legs))?.mappings;
-    let plan = whole(&namespace, &attached, &outlet::plan(&legs, &mappings));
+    let plan = whole(&namespace, &attached, &[links, outlet::plan(&legs, &mappings)].concat());
     Ok((plan, files))
 }

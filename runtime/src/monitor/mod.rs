@@ -19,6 +19,7 @@ pub mod event_loop;
 pub mod foresight;
 pub mod host_devices;
 pub mod life;
+pub mod linked;
 pub mod log;
 pub mod netns;
 pub mod network;

@@ -178,15 +178,27 @@ impl Run {
             services.extend(self.life.as_mut().map(|life| life as &mut dyn Service));
             if let Some((_, connection)) = &mut self.network {
                 services.push(&mut connection.crossing);
+                services.push(&mut connection.naming.watcher);
                 services.extend(connection.resolver.as_mut().map(|resolver| resolver as &mut dyn Service));
             }
             event_loop::turn(&mut services)?;
+            self.follow_links();
             let Some(code) = self.life.as_ref().and_then(Life::exit_code) else { continue };
             // Who wants it stopped has the last word over who wants it restarted.
             if self.restarting.is_empty() || !self.stopping.is_empty() {
                 return Ok(code);
             }
             self.restart(code)?;
+        }
+    }
+
+    /// One that the container is linked to has started or ended.
+    fn follow_links(&mut self) {
+        if let Some((_, connection)) = &mut self.network
+            && connection.naming.watcher.take_stirred()
+        {
+            // What fails now is tried again in a second: the container goes on meanwhile.
+            let _ = connection.renew_names(&self.container);
         }
     }
 

@@ -6,6 +6,7 @@
 //! host ───┘
 //! ```
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use nix::sys::stat::{Mode, umask};
 use oci_spec::runtime::Spec;
 use rootfs_tools::Store;
 
-use super::host_devices;
+use super::{host_devices, linked};
 use crate::container::{Container, Containers, record};
 use crate::isolate::{cgroup, seccomp};
 use crate::spec::{Added, Facts, spec};
@@ -29,7 +30,21 @@ pub fn of(container: &Container) -> Result<Spec> {
     for bind in &container.record.storage.binds {
         ensure_source(Path::new(&text::decode(&bind.source)))?;
     }
-    spec(&container.record, &facts)
+    spec(linked_record(container)?.as_ref(), &facts)
+}
+
+/// The record with the environment of this start: what its links tell is a snapshot, taken each time.
+///
+/// # Errors
+/// Docker's sentence for a link to one that does not run.
+pub fn linked_record(container: &Container) -> Result<Cow<'_, record::Record>> {
+    let linked = linked::all(&container.host, &container.record)?;
+    if linked.is_empty() {
+        return Ok(Cow::Borrowed(&container.record));
+    }
+    let mut record = container.record.clone();
+    record.process.env = linked::environment(&container.record, &linked);
+    Ok(Cow::Owned(record))
 }
 
 /// Reads the facts; nothing is made.

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, anyhow, bail};
 use netmodes::address::Mac;
 
+use super::links;
 use crate::cli::ContainerArgs;
 use crate::container::Containers;
 use crate::container::record::{Attachment, Mode};
@@ -47,6 +48,10 @@ pub fn attachments(host: &Host, args: &ContainerArgs) -> Result<(Mode, Vec<Attac
         }
         Mode::Network(_) => resolve(host, &mut wishes)?,
         _ => wishes.clear(),
+    }
+    let links = links::links(host, &mode, &args.link)?;
+    if let Some(first) = wishes.first_mut() {
+        first.links = links;
     }
     Ok((mode, wishes))
 }
@@ -123,10 +128,6 @@ fn container(host: &Host, word: &str, args: &ContainerArgs) -> Result<Mode> {
     }
     let conflicts = [
         (args.hostname.is_some(), "hostname and the network mode"),
-        (
-            !args.link.is_empty(),
-            "container type network can't be used with links. This would result in undefined behavior",
-        ),
         (!args.dns.is_empty(), "dns and the network mode"),
         (!args.add_host.is_empty(), "custom host-to-IP mapping and the network mode"),
         (args.mac_address.is_some(), "mac-address and the network mode"),

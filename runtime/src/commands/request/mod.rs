@@ -8,6 +8,7 @@
 mod attachments;
 mod key_values;
 mod limits;
+mod links;
 mod network;
 mod privileges;
 mod process;

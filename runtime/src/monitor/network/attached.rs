@@ -8,6 +8,7 @@
 //!
 //! Each has a journal of its own, so that one network can be left without the others.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use anyhow::Result;
@@ -39,6 +40,8 @@ pub struct Attached {
     pub plan: Plan,
     addresses: Vec<IpAddr>,
     priority: i32,
+    /// Private names of this container for names of the network.
+    links: BTreeMap<String, String>,
 }
 
 impl Attached {
@@ -84,7 +87,8 @@ impl Attached {
         let facts = Facts::read(kernel, &network)?;
         let plan = modes::bridge::plan(&request, &network, &facts);
         let endpoint = endpoint(&request, &network, &plan, names_of(record, wish));
-        Ok(Attached { endpoint, plan, addresses: request.addresses, priority: wish.priority, network })
+        let links = wish.links.iter().map(|link| (link.alias.to_ascii_lowercase(), link.container.clone())).collect();
+        Ok(Attached { endpoint, plan, addresses: request.addresses, priority: wish.priority, links, network })
     }
 
     /// As the way out sees it.
@@ -99,7 +103,8 @@ impl Attached {
 
     /// As the name server sees it.
     pub fn member(&self, host: &Host) -> Member {
-        Member { network: self.network.name.clone(), state: network_state(host, &self.network.id), ..Member::default() }
+        let (network, state) = (self.network.name.clone(), network_state(host, &self.network.id));
+        Member { network, state, links: self.links.clone() }
     }
 
     /// Makes the network's objects where they are missing, then the container's.

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! prepare   attachments (attached) ─ hold the host ports (ports) ─ hosts, hostname, resolv.conf      (no kernel object)
-//! apply     namespace ─ each attachment ─ the way out: default routes, published ports
-//!           journal     journal.<network>   journal.outlet
+//! apply     namespace ─ each attachment ─ links ─ the way out: default routes, published ports
+//!           journal     journal.<network>   journal.links  journal.outlet
 //! ```
 //!
 //! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
 
 mod attached;
+pub mod naming;
 mod ports;
 
 use std::net::IpAddr;
@@ -28,7 +29,7 @@ use netmodes::publish::{self, Held, Mapping};
 use super::crossing::Crossing;
 use super::etc_files::Files;
 use super::netns::{Netns, Opened};
-use super::resolver::{Config, Resolver};
+use super::resolver::{Resolver, ResolverSockets};
 use crate::container::record::{Attachment, Mode};
 use crate::container::state::Endpoint;
 use crate::container::store::{journals_in, names_in};
@@ -37,6 +38,7 @@ use crate::host::Host;
 use crate::lock::{Byte, Lock};
 
 pub use attached::{Attached, forget};
+pub use naming::Naming;
 pub use ports::{Published, hold};
 
 /// What a monitor holds of the network while its container runs.
@@ -45,8 +47,12 @@ pub struct Connection {
     pub kernel: Kernel,
     /// The container's name server.
     pub resolver: Option<Resolver>,
+    /// Its files and its links.
+    pub naming: Naming,
     /// Host ports that no translation leads from.
     pub crossing: Crossing,
+    /// Those of a name server, until it is needed.
+    sockets: Option<ResolverSockets>,
     /// In the order of the words.
     attached: Vec<Attached>,
     namespace: Vec<Step>,
@@ -96,6 +102,8 @@ impl Connection {
         Connection {
             kernel,
             resolver: None,
+            naming: Naming::default(),
+            sockets: None,
             crossing: Crossing::default(),
             attached: Vec::new(),
             namespace,
@@ -107,7 +115,7 @@ impl Connection {
 
     /// What is made for it.
     pub fn plan(&self) -> Plan {
-        whole(&self.namespace, &self.attached, &self.outlet)
+        whole(&self.namespace, &self.attached, &[self.naming.links(), &self.outlet].concat())
     }
 
     /// As `inspect` shows them.
@@ -134,7 +142,33 @@ impl Connection {
         for attached in &self.attached {
             attached.apply(container, &mut self.kernel)?;
         }
+        self.naming.apply(container, &mut self.kernel)?;
         apply(&self.outlet, &mut self.kernel, &mut Journal::open(&container.journal_of("outlet"))?)?;
+        Ok(())
+    }
+
+    /// The container has come to a network or left one, or one that it is linked to has started or ended.
+    ///
+    /// # Errors
+    /// What could not be done; it is tried again in a second.
+    pub fn renew_names(&mut self, container: &Container) -> Result<()> {
+        let renewed = self.naming.renew(container, &self.attached, &mut self.kernel);
+        self.ensure_resolver(container)?;
+        if let Some(resolver) = &mut self.resolver {
+            resolver.renew(self.naming.config(&container.host, &self.attached));
+        }
+        renewed
+    }
+
+    /// The first network with names brings the name server.
+    fn ensure_resolver(&mut self, container: &Container) -> Result<()> {
+        let Some(sockets) = self.sockets.take_if(|_| is_named(&self.attached)) else { return Ok(()) };
+        let (udp, tcp) = sockets.ports().context("cannot tell the name server's ports")?;
+        let step = Step::Resolver { udp, tcp };
+        apply(std::slice::from_ref(&step), &mut self.kernel, &mut Journal::open(&container.journal_path())?)?;
+        self.namespace.push(step);
+        let config = self.naming.config(&container.host, &self.attached);
+        self.resolver = Some(Resolver::new(sockets, config, alive(&container.host)));
         Ok(())
     }
 }
@@ -175,8 +209,7 @@ fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connecti
     }
     let legs: Vec<Leg<'_>> = attached.iter().map(Attached::leg).collect();
     let Published { mappings, held } = hold(&container.host, &record.network, &outlet::landing(&legs))?;
-    let files = Files::of_networks(record, &attached)?;
-    files.write(container)?;
+    let naming = Naming::prepare(container, &attached)?;
     let (udp, tcp) = opened.resolver.ports().context("cannot tell the name server's ports")?;
     let named = is_named(&attached);
     let namespace = namespace::plan(&Namespace {
@@ -186,12 +219,11 @@ fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connecti
     });
     let outlet = outlet::plan(&legs, &mappings);
     let (crossing, kept) = serve(held, &outlet::addresses(&legs))?;
-    let resolver = named.then(|| {
-        let members = attached.iter().map(|attached| attached.member(&container.host)).collect();
-        let config = Config { members, upstreams: files.upstreams.clone(), ndots_set: files.ndots_set };
-        Resolver::new(opened.resolver, config, alive(&container.host))
-    });
-    Ok(Connection { kernel, resolver, crossing, attached, namespace, outlet, mappings, _ports: kept })
+    let mut sockets = Some(opened.resolver);
+    let resolver = sockets
+        .take_if(|_| named)
+        .map(|sockets| Resolver::new(sockets, naming.config(&container.host, &attached), alive(&container.host)));
+    Ok(Connection { kernel, resolver, naming, sockets, crossing, attached, namespace, outlet, mappings, _ports: kept })
 }
 
 /// Serves the ports that no translation leads from; the others are only kept.

@@ -94,6 +94,12 @@ impl<D: Directory> Machine<D> {
         self.exchanges.deadline().into_iter().chain(self.clients.deadline()).min()
     }
 
+    /// From now on another directory's names and other upstreams; questions on their way go on.
+    pub fn renew(&mut self, change: impl FnOnce(&mut D), upstreams: usize, ndots_set: bool) {
+        change(&mut self.directory);
+        (self.upstreams, self.ndots_set) = (upstreams, ndots_set);
+    }
+
     /// Where names are looked up.
     #[cfg(test)]
     pub fn directory(&self) -> &D {

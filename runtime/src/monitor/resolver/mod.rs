@@ -95,6 +95,14 @@ impl Resolver {
         Self { sockets, upstreams, machine, links, clients, last_client: 0, accept_again: None, buffer }
     }
 
+    /// The container has come to other networks, or to other servers.
+    pub fn renew(&mut self, config: Config) {
+        self.upstreams = config.upstreams;
+        self.upstreams.truncate(netmodes::names::resolv::MOST_UPSTREAMS);
+        let members = config.members;
+        self.machine.renew(|directory| directory.members = members, self.upstreams.len(), config.ndots_set);
+    }
+
     /// Gives the machine one event and carries out what it says, until it says nothing more.
     fn step(&mut self, event: Event, now: Instant) {
         let mut effects = VecDeque::from(self.machine.on(event, now));

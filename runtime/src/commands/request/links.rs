@@ -1,0 +1,54 @@
+//! `--link container[:alias]`: to whom, and by what name.
+//!
+//! ```text
+//! default network   the container itself, by its id: hosts line, environment, ports       monitor/linked.rs
+//! other networks    its name there, whoever has it at the time: a private name            netmodes/names/directory.rs
+//! host, container   refused                                                               none: nothing to link
+//! ```
+
+use anyhow::{Context, Result, bail};
+use netmodes::names::links::parse;
+
+use crate::container::record::{Link, Mode};
+use crate::container::{Container, Containers};
+use crate::host::Host;
+
+/// The links of the first network. Of two with one alias the first counts, as in Docker.
+///
+/// # Errors
+/// Docker's sentences for a mode that cannot have links, a bad word, and a container that is not there.
+pub fn links(host: &Host, mode: &Mode, words: &[String]) -> Result<Vec<Link>> {
+    let mut links: Vec<Link> = Vec::new();
+    for word in words {
+        let (name, alias) = parse(word)?;
+        let container = match mode {
+            Mode::Default => target(host, &name)?.record.id,
+            Mode::Host => bail!(conflict("host")),
+            Mode::Container(_) => bail!(conflict("container")),
+            Mode::None | Mode::Network(_) => name,
+        };
+        if !links.iter().any(|link| link.alias.eq_ignore_ascii_case(&alias)) {
+            links.push(Link { container, alias });
+        }
+    }
+    Ok(links)
+}
+
+/// Docker's sentence.
+fn conflict(mode: &str) -> String {
+    let result = "This would result in undefined behavior";
+    format!("conflicting options: {mode} type networking can't be used with links. {result}")
+}
+
+/// The container whose network it is: of one that shares another's, the other.
+fn target(host: &Host, name: &str) -> Result<Container> {
+    let containers = Containers::of(host);
+    let mut target = containers.find(name).with_context(|| format!("could not get container for {name}"))?;
+    while let Mode::Container(owner) = &target.record.network.mode {
+        target = containers.find(owner).with_context(|| format!("could not get container for {owner}"))?;
+    }
+    if target.record.network.mode == Mode::Host {
+        bail!(conflict("host"));
+    }
+    Ok(target)
+}
