@@ -11,6 +11,7 @@
 //!   names, networks                                 DNS, hosts, network commands
 //!   answers, floods                                 the name server, question by question, and by the thousand
 //!   images, image_archives, hostile_images          where they come from, and what some of them try
+//!   sequences   anything, in any order
 //!   exit_codes, bad_input, corners                  crash, faults, starved, many    what must not go wrong
 //! ```
 
@@ -39,6 +40,7 @@ mod posture;
 mod posture_calls;
 mod publish_all;
 mod recipe;
+mod sequences;
 mod starved;
 mod streams;
 mod terminals;

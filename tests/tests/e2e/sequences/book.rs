@@ -1,0 +1,181 @@
+//! What should be there, kept by hand beside the host: so small that it can be seen to be right.
+//!
+//! ```text
+//!   Move ── expected(book) ── Done, or the sentence that is to be said
+//!     │ typed on the host, and if it was to be done: Book::write
+//!     ▼
+//!   networks: east, west            containers: x { networks: [east], ports: [8000], running }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::random::Random;
+
+// No letters of hexadecimal digits alone: such a name is also the beginning of an id.
+const NETWORKS: [&str; 3] = ["east", "north", "west"];
+const CONTAINERS: [&str; 5] = ["v", "w", "x", "y", "z"];
+const PORTS: [u16; 3] = [8000, 8001, 8002];
+
+/// One command, or one blow.
+#[derive(Clone, Debug)]
+pub enum Move {
+    NetworkCreate(&'static str),
+    NetworkRm(&'static str),
+    Run { name: &'static str, networks: Vec<&'static str>, ports: Vec<u16> },
+    Start(&'static str),
+    Stop(&'static str),
+    Restart(&'static str),
+    Rm(&'static str),
+    KillMonitor(&'static str),
+    KillInit(&'static str),
+}
+
+/// A container as it should be.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    pub networks: BTreeSet<&'static str>,
+    pub ports: BTreeSet<u16>,
+    pub running: bool,
+}
+
+/// All that should be there.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    pub networks: BTreeSet<&'static str>,
+    pub containers: BTreeMap<&'static str, Entry>,
+}
+
+impl Book {
+    /// A move by chance; some of them are to be refused.
+    pub fn choose(&self, random: &mut Random) -> Move {
+        let network = random.one(&NETWORKS);
+        // Mostly those that are there: a sequence of refusals would ask little.
+        let there: Vec<&str> = self.containers.keys().copied().collect();
+        let name = if there.is_empty() || random.below(8) == 0 { random.one(&CONTAINERS) } else { random.one(&there) };
+        match random.below(20) {
+            0..3 => Move::NetworkCreate(network),
+            3..5 => Move::NetworkRm(network),
+            5..11 => self.run(random),
+            11 | 12 => Move::Start(name),
+            13 | 14 => Move::Stop(name),
+            15 => Move::Restart(name),
+            16 | 17 => Move::Rm(name),
+            18 => Move::KillMonitor(name),
+            _ => Move::KillInit(name),
+        }
+    }
+
+    fn run(&self, random: &mut Random) -> Move {
+        let free: Vec<&str> = CONTAINERS.into_iter().filter(|name| !self.containers.contains_key(name)).collect();
+        let of = if free.is_empty() || random.below(8) == 0 { &CONTAINERS } else { &free[..] };
+        let name = random.one(of);
+        let known: Vec<&str> = self.networks.iter().copied().collect();
+        let of = if random.below(8) == 0 { NETWORKS.to_vec() } else { known };
+        let mut networks = random.some(&of);
+        if random.below(2) == 0 {
+            networks.reverse();
+        }
+        let ports = if random.below(2) == 0 { vec![random.one(&PORTS)] } else { Vec::new() };
+        Move::Run { name, networks, ports }
+    }
+
+    /// What a move may say against itself: nothing if it is to be done, else one of these.
+    pub fn expected(&self, step: &Move) -> Vec<&'static str> {
+        let known = |name: &str| self.containers.contains_key(name);
+        match step {
+            Move::NetworkCreate(network) => said("already exists", self.networks.contains(network)),
+            Move::NetworkRm(network) if !self.networks.contains(network) => vec!["not found"],
+            Move::NetworkRm(network) => {
+                said("has active endpoints", self.running().any(|(_, entry)| entry.networks.contains(network)))
+            }
+            Move::Run { name, networks, ports } => {
+                let mut obstacles = self.obstacles(networks.iter(), ports.iter());
+                obstacles.extend(said("already in use", known(name)));
+                obstacles
+            }
+            Move::Start(name) | Move::Restart(name) | Move::Stop(name) if !known(name) => {
+                vec!["No such container"]
+            }
+            Move::Start(name) | Move::Restart(name) => {
+                let entry = &self.containers[name];
+                if entry.running { Vec::new() } else { self.obstacles(entry.networks.iter(), entry.ports.iter()) }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Why a container cannot start.
+    fn obstacles<'a>(
+        &self,
+        mut networks: impl Iterator<Item = &'a &'static str>,
+        mut ports: impl Iterator<Item = &'a u16>,
+    ) -> Vec<&'static str> {
+        let taken = |port: &u16| self.running().any(|(_, entry)| entry.ports.contains(port));
+        let mut obstacles = said("not found", networks.any(|network| !self.networks.contains(network)));
+        obstacles.extend(said("already allocated", ports.any(taken)));
+        obstacles
+    }
+
+    /// Those that run.
+    pub fn running(&self) -> impl Iterator<Item = (&'static str, &Entry)> {
+        self.containers.iter().filter(|(_, entry)| entry.running).map(|(name, entry)| (*name, entry))
+    }
+
+    /// Notes what has been done.
+    pub fn write(&mut self, step: &Move) {
+        match step {
+            Move::NetworkCreate(network) => drop(self.networks.insert(network)),
+            Move::NetworkRm(network) => drop(self.networks.remove(network)),
+            Move::Run { name, networks, ports } => {
+                let entry = Entry {
+                    networks: networks.iter().copied().collect(),
+                    ports: ports.iter().copied().collect(),
+                    running: true,
+                };
+                self.containers.insert(name, entry);
+            }
+            Move::Start(name) | Move::Restart(name) => self.runs(name, true),
+            Move::Stop(name) | Move::KillMonitor(name) | Move::KillInit(name) => self.runs(name, false),
+            Move::Rm(name) => drop(self.containers.remove(name)),
+        }
+    }
+
+    fn runs(&mut self, name: &str, running: bool) {
+        if let Some(entry) = self.containers.get_mut(name) {
+            entry.running = running;
+        }
+    }
+}
+
+fn said(sentence: &'static str, is: bool) -> Vec<&'static str> {
+    if is { vec![sentence] } else { Vec::new() }
+}
+
+/// As it is typed.
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Move::NetworkCreate(network) => write!(f, "pontoon network create {network}"),
+            Move::NetworkRm(network) => write!(f, "pontoon network rm {network}"),
+            Move::Run { name, networks, ports } => {
+                write!(f, "pontoon run -d --name {name}")?;
+                networks.iter().try_for_each(|network| write!(f, " --network {network}"))?;
+                ports.iter().try_for_each(|port| write!(f, " -p {port}:80"))?;
+                write!(f, " busybox sleep 1000")
+            }
+            Move::Start(name) => write!(f, "pontoon start {name}"),
+            Move::Stop(name) => write!(f, "pontoon stop -t 0 {name}"),
+            Move::Restart(name) => write!(f, "pontoon restart -t 0 {name}"),
+            Move::Rm(name) => write!(f, "pontoon rm -f {name}"),
+            // One that does not run has none.
+            Move::KillMonitor(name) => {
+                write!(f, "for pid in $(pgrep -f '^pontoon-monitor {name}( |$)'); do kill -9 $pid; done")
+            }
+            Move::KillInit(name) => write!(
+                f,
+                "pid=$(pontoon inspect -f '{{{{.State.Pid}}}}' {name} 2>/dev/null) || true; [ \"${{pid:-0}}\" = 0 ] || kill -9 $pid"
+            ),
+        }
+    }
+}
