@@ -104,6 +104,9 @@ pub fn undo(journal: &mut Journal, net: &mut impl Net) -> Vec<Error> {
 }
 
 #[cfg(test)]
+mod sequences;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Fault, Model};
