@@ -182,7 +182,7 @@ impl Host {
     pub fn monitor(&self, name: &str) -> Option<u32> {
         self.processes()
             .into_iter()
-            .find(|(_, words)| words.starts_with(&format!("pontoon-monitor {name}")))
+            .find(|(_, words)| words.starts_with(&format!("pontoon-monitor {name} ")))
             .map(|p| p.0)
     }
 

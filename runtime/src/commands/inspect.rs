@@ -15,6 +15,7 @@ use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
 use crate::container::state::Endpoint;
 use crate::container::{Container, Containers, Record, State, Status};
 use crate::host::Host;
+use crate::monitor::linked;
 use crate::{spec, text};
 
 /// Prints one JSON array for all, or one line a container by a template.
@@ -71,7 +72,7 @@ fn describe(container: &Container) -> Result<Value> {
         "Name": format!("/{}", record.name),
         "Driver": "overlay",
         "Platform": "linux",
-        "HostConfig": host_config(record),
+        "HostConfig": host_config(container)?,
         "Mounts": mounts(record),
         "Config": config(record),
         "NetworkSettings": network_settings(record, &state),
@@ -100,7 +101,8 @@ fn state_of(state: &State, is_running: bool, is_paused: bool) -> Value {
     })
 }
 
-fn host_config(record: &Record) -> Value {
+fn host_config(container: &Container) -> Result<Value> {
+    let record = &container.record;
     let binds: Vec<String> = record
         .storage
         .binds
@@ -109,7 +111,7 @@ fn host_config(record: &Record) -> Value {
             format!("{}:{}{}", shown(&bind.source), shown(&bind.target), if bind.read_only { ":ro" } else { "" })
         })
         .collect();
-    json!({
+    Ok(json!({
         "Binds": binds,
         "NetworkMode": record.network.mode.text(),
         "PortBindings": ports::asked(&record.network.publish),
@@ -121,6 +123,7 @@ fn host_config(record: &Record) -> Value {
         "DnsOptions": record.network.dns_options,
         "DnsSearch": record.network.dns_search,
         "ExtraHosts": record.network.extra_hosts,
+        "Links": linked::shown(&container.host, record)?,
         "Privileged": record.privileges.privileged,
         "ReadonlyRootfs": record.storage.read_only,
         "Tmpfs": record.storage.tmpfs.iter().map(|(k, v)| (shown(k), json!(v))).collect::<Map<_, _>>(),
@@ -132,7 +135,7 @@ fn host_config(record: &Record) -> Value {
         "GroupAdd": record.process.groups,
         "SecurityOpt": security_options(&record.privileges),
         "Devices": record.privileges.devices.iter().map(device).collect::<Vec<_>>(),
-    })
+    }))
 }
 
 fn ulimit(limit: &Ulimit) -> Value {
@@ -218,7 +221,9 @@ fn network_settings(record: &Record, state: &State) -> Value {
 fn endpoint(record: &Record, endpoint: &Endpoint) -> Value {
     let wish = record.network.attachments.iter().find(|wish| wish.network == endpoint.network);
     let wish = wish.cloned().unwrap_or_default();
-    let links: Vec<String> = wish.links.iter().map(|link| format!("{}:{}", link.container, link.alias)).collect();
+    // Those of the default network are the host configuration's, as in Docker.
+    let links = wish.links.iter().filter(|_| wish.network != netmodes::network::DEFAULT);
+    let links: Vec<String> = links.map(|link| format!("{}:{}", link.container, link.alias)).collect();
     let asked = |address: Option<String>| address.unwrap_or_default();
     let mut shown = json!({
         "IPAMConfig": {

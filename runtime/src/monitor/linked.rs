@@ -62,6 +62,19 @@ pub fn present(host: &Host, record: &Record) -> Result<Vec<Linked>> {
     Ok(present)
 }
 
+/// As `inspect` shows them: `/container:/own name/alias`, of containers that are there.
+///
+/// # Errors
+/// A record that cannot be read.
+pub fn shown(host: &Host, record: &Record) -> Result<Vec<String>> {
+    let mut shown = Vec::new();
+    for link in links_of(record) {
+        let Some(container) = Containers::of(host).load(&link.container)? else { continue };
+        shown.push(format!("/{}:/{}/{}", container.record.name, record.name, link.alias));
+    }
+    Ok(shown)
+}
+
 /// All of them, for a start: each has to run, and on the default network.
 ///
 /// # Errors

@@ -10,11 +10,13 @@
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   names, networks                                 DNS, hosts, network commands
 //!   answers, floods                                 the name server, question by question, and by the thousand
+//!   aliases, links                                  further names, and who may be told of whom
 //!   images, image_archives, hostile_images          where they come from, and what some of them try
 //!   sequences   anything, in any order
 //!   exit_codes, bad_input, corners                  crash, faults, starved, many    what must not go wrong
 //! ```
 
+mod aliases;
 mod answers;
 mod bad_input;
 mod corners;
@@ -31,6 +33,7 @@ mod image_archives;
 mod images;
 mod init;
 mod lifecycle;
+mod links;
 mod many;
 mod names;
 mod networks;
