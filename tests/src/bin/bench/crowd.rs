@@ -1,8 +1,8 @@
 //! Many on one network: what the next one costs, what each keeps, and how long it takes to be rid of all.
 //!
 //! ```text
-//!   start … ── 1, 50, 200, 500: the median of the ten starts up to there, `ps`, memory of the monitors
-//!   rm -f all of them, one command
+//!   for 1, 50, 200, 500:   start so many ── the median of the last ten starts, `ps`, memory of the monitors
+//!                          rm -f all of them, one command
 //! ```
 
 use pontoon_tests::Host;
@@ -14,25 +14,22 @@ const MARKS: [usize; 4] = [1, 50, 200, 500];
 /// Measures and prints.
 pub fn measure(host: &Host) {
     println!(
-        "\n| containers on one network | start of the next | times the first | `ps` | a monitor's own memory (private) | its share (PSS) |\n|---|---|---|---|---|---|"
+        "\n| containers on one network | start of the next | times the first | `ps` | a monitor's own memory (private) | its share (PSS) | all removed by one `rm -f` |\n|---|---|---|---|---|---|---|"
     );
     // What the first of a host makes once is not what it costs.
     time(run(host, "warm"));
     host.sh("pontoon rm -f warm").ok();
     let first = first(host);
-    let mut latest = Vec::new();
-    for number in 1..=MARKS[MARKS.len() - 1] {
-        // Those that are counted come after a rest, as the first did.
-        let counted = MARKS.iter().any(|mark| (mark.saturating_sub(10)..=*mark).contains(&number));
-        let start = run(host, &format!("c{number}"));
-        latest.push(if counted { time_at_rest(start) } else { time(start) });
-        if MARKS.contains(&number) {
-            report(host, number, first, &latest);
-        }
+    for mark in MARKS {
+        let latest: Vec<f64> = (1..=mark).map(|number| start(host, number, mark)).collect();
+        report(host, mark, first, &latest);
     }
-    let mut remove = host.command("bash");
-    remove.args(["-ec", "pontoon rm -f $(pontoon ps -aq)"]);
-    println!("\nAll {} removed by one `rm -f`: {:.2} s.", MARKS[MARKS.len() - 1], time(remove) / 1e3);
+}
+
+/// Those that are counted come after a rest, as the first did.
+fn start(host: &Host, number: usize, mark: usize) -> f64 {
+    let start = run(host, &format!("c{number}"));
+    if number + 10 > mark { time_at_rest(start) } else { time(start) }
 }
 
 fn run(host: &Host, name: &str) -> std::process::Command {
@@ -62,7 +59,13 @@ fn report(host: &Host, number: usize, first: f64, latest: &[f64]) {
     }
     let (private, share) = memory(host, number);
     let (next, ps) = (times.median(), listing.median());
-    println!("| {number} | {next:.1} ms | {:.2} | {ps:.1} ms | {private:.0} kB | {share:.0} kB |", next / first);
+    let mut remove = host.command("bash");
+    remove.args(["-ec", "pontoon rm -f $(pontoon ps -aq)"]);
+    let removed = time(remove) / 1e3;
+    println!(
+        "| {number} | {next:.1} ms | {:.2} | {ps:.1} ms | {private:.0} kB | {share:.0} kB | {removed:.2} s |",
+        next / first
+    );
 }
 
 /// Private and proportional kilobytes of one monitor, the mean of all.

@@ -3,7 +3,8 @@
 //! ```text
 //!   starts   one of everything, Pontoon beside the floor, Docker and Podman    stopwatch, contender
 //!   crowd    1, 50, 200, 500 containers on one network                         time and memory of the next one
-//!   wire     throughput of each way to a published port; names a second        iperf3, dns
+//!   wire     throughput and latency of each way to a container, and of a plain veth     iperf3, ping and pong
+//!   names    answers of the name server a second                               dns
 //!      │
 //!      └──> lines of Markdown on standard output, for docs/performance.md
 //! ```
@@ -33,6 +34,10 @@ fn main() {
     match words.as_slice() {
         // What this program is inside a container: a client of the container's name server.
         ["ask", server, name, seconds] => dns::ask(server, name, seconds.parse().expect("seconds")),
+        ["pong", port] => wire::pong(port.parse().expect("a port")),
+        ["ping", address, port, count] => {
+            wire::ping(address, port.parse().expect("a port"), count.parse().expect("a number"));
+        }
         [] => all(&["starts", "crowd", "wire", "names"]),
         some => all(some),
     }
