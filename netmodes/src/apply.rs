@@ -4,6 +4,7 @@
 //! apply   for each step:  journal line -> kernel       an error leaves the journal, for undo
 //!                         EEXIST: not ours             the line comes out again, the object is left alone
 //! undo    newest first:   kernel                       forgives absence; steps that fail stay in the journal
+//! withdraw                the same for some steps of a container that lives on: also what is inside goes
 //! ```
 
 use std::path::Path;
@@ -31,6 +32,14 @@ pub trait Net {
     /// # Errors
     /// What the kernel refuses.
     fn del(&mut self, step: &Step) -> Result<(), Error>;
+
+    /// Deletes the object of a container that lives on: also what would otherwise die with its namespace.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    fn withdraw(&mut self, step: &Step) -> Result<(), Error> {
+        self.del(step)
+    }
 
     /// Does what deletions have left to be done once, after the last of them.
     fn settle(&mut self) {}
@@ -101,6 +110,19 @@ pub fn undo(journal: &mut Journal, net: &mut impl Net) -> Vec<Error> {
         errors.push(error);
     }
     errors
+}
+
+/// Takes these steps back, newest first, from a container that lives on.
+///
+/// # Errors
+/// The first step that could not be taken back; it and those before it stay in the journal.
+pub fn withdraw(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Result<(), Error> {
+    let withdrawn = steps.iter().rev().try_for_each(|step| {
+        net.withdraw(step)?;
+        journal.strike(step)
+    });
+    net.settle();
+    withdrawn
 }
 
 #[cfg(test)]
@@ -176,6 +198,19 @@ mod tests {
         fn del(&mut self, step: &Step) -> Result<(), Error> {
             self.model.del(step)
         }
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_gone_and_the_rest_stays() {
+        let (mut journal, _directory) = journal();
+        let steps = published().own;
+        let mut model = Model::with(&published().shared);
+        apply(&steps[..10], &mut model, &mut journal).unwrap();
+        let before = model.clone();
+        apply(&steps[10..], &mut model, &mut journal).unwrap();
+        withdraw(&steps[10..], &mut model, &mut journal).unwrap();
+        assert_eq!(model.objects(), before.objects());
+        assert_eq!(journal.steps(), &steps[..10]);
     }
 
     #[test]

@@ -66,6 +66,11 @@ pub enum Request {
     Wait,
     /// The record has a new name: carry it to the networks.
     Rename,
+    /// The record says something else about networks and ports: make it so. `Done`, after `Explained` if that is wanted.
+    Reconnect {
+        /// Say what is done, before it is done.
+        explain: bool,
+    },
 }
 
 /// How a container is to be stopped.

@@ -72,6 +72,11 @@ pub fn undo(steps: &[Step]) -> Vec<Line> {
     steps.iter().rev().filter_map(undo::line).collect()
 }
 
+/// What takes them back from a container that lives on, newest first.
+pub fn withdrawn(steps: &[Step]) -> Vec<Line> {
+    steps.iter().rev().filter_map(undo::live).collect()
+}
+
 fn group(steps: &[Step]) -> Group {
     let why = steps.first().map_or("", |step| Purpose::of(step).why());
     Group { why: why.into(), lines: steps.iter().flat_map(line::of).collect() }

@@ -7,7 +7,18 @@
 //! ```
 
 use super::Line;
-use crate::plan::Step;
+use crate::plan::{Place, Step};
+
+/// The line that takes a step back from a container that lives on: also its routes go.
+pub(super) fn live(step: &Step) -> Option<Line> {
+    match step {
+        Step::Route { place: Place::Container, .. } => {
+            let text = step.to_string().replacen(" route add ", " route del ", 1);
+            Some(Line::new(text, "it does not lead that way any more"))
+        }
+        _ => line(step),
+    }
+}
 
 /// The line that undoes a step; `None` where nothing needs to be done.
 pub(super) fn line(step: &Step) -> Option<Line> {

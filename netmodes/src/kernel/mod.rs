@@ -213,6 +213,18 @@ impl Net for Kernel {
         }
     }
 
+    /// The container's end of a veth goes with the host's. That takes the kernel some 30 ms, for which a container that
+    /// lives on waits, as its next network wants the device's name.
+    fn withdraw(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Veth { name, .. } => absent_is_fine(link::delete(&mut self.host.route, name)),
+            Step::Route { place: Place::Container, device, to, via } => {
+                absent_is_fine(route::delete(&mut self.container()?.space.route, device, *to, *via))
+            }
+            _ => self.del(step),
+        }
+    }
+
     fn settle(&mut self) {
         self.forget_flows();
     }

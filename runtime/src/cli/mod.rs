@@ -20,7 +20,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub use container::{ContainerArgs, CreateArgs, RunArgs};
 pub use images::{BuildArgs, HistoryArgs, ImageCommand, ImportArgs, LoadArgs, PruneArgs, RmiArgs, SaveArgs, TagArgs};
-pub use objects::{ListArgs, NetworkCommand, NetworkCreateArgs, NetworkRmArgs};
+pub use objects::{
+    ListArgs, NetworkCommand, NetworkConnectArgs, NetworkCreateArgs, NetworkDisconnectArgs, NetworkRmArgs,
+};
 
 /// Runs containers and builds the bridges between them: no daemon, networking built in.
 #[derive(Debug, Parser)]

@@ -1,8 +1,10 @@
 //! The words of `network`, and of lists.
 //!
 //! ```text
-//! network create|ls|inspect|rm
+//! network create|ls|inspect|rm|connect|disconnect
 //! ```
+
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +23,10 @@ pub enum NetworkCommand {
     /// Remove networks
     #[command(alias = "remove")]
     Rm(NetworkRmArgs),
+    /// Attach a container to a network
+    Connect(NetworkConnectArgs),
+    /// Take a container from a network
+    Disconnect(NetworkDisconnectArgs),
 }
 
 /// Create a network
@@ -49,6 +55,57 @@ pub struct NetworkCreateArgs {
     pub label: Vec<String>,
     /// Name of the network
     pub name: String,
+}
+
+/// Attach a container to a network, whether it runs or not
+#[derive(Debug, Args)]
+pub struct NetworkConnectArgs {
+    /// Say on stderr what is done, as lines of shell, before it is done
+    #[arg(long)]
+    pub explain: bool,
+    /// Only say it, on stdout: nothing is made
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Another name for the container on this network
+    #[arg(long, value_name = "NAME")]
+    pub alias: Vec<String>,
+    /// IPv4 address
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<Ipv4Addr>,
+    /// IPv6 address
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip6: Option<Ipv6Addr>,
+    /// Hardware address
+    #[arg(long, value_name = "MAC")]
+    pub mac_address: Option<String>,
+    /// Of several networks, the one with the highest has the default route
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_hyphen_values = true)]
+    pub gw_priority: i32,
+    /// Option of the driver: KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub driver_opt: Vec<String>,
+    /// Name or id
+    pub network: String,
+    /// Name or id
+    pub container: String,
+}
+
+/// Take a container from a network, whether it runs or not
+#[derive(Debug, Args)]
+pub struct NetworkDisconnectArgs {
+    /// Say on stderr what is done, as lines of shell, before it is done
+    #[arg(long)]
+    pub explain: bool,
+    /// Only say it, on stdout: nothing is made
+    #[arg(long)]
+    pub dry_run: bool,
+    /// As Docker's; a container is never in the way here
+    #[arg(short, long)]
+    pub force: bool,
+    /// Name or id
+    pub network: String,
+    /// Name or id
+    pub container: String,
 }
 
 // Of several verbs, each of which has its own help: a doc comment here would stand in its place.

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use netmodes::kernel::Kernel;
 use rootfs_tools::{Image, Reference, Store};
 
-use super::{conversation, create, network, request, words};
+use super::{conversation, create, network, network_connect, request, words};
 use crate::cli::{Command, NetworkCommand, NetworkCreateArgs, NetworkRmArgs, RunArgs};
 use crate::container::{Container, Containers, naming};
 use crate::explain::{self, Network, Scene};
@@ -31,6 +31,8 @@ pub fn is_wanted(command: &Command) -> bool {
         Command::Run(args) => args.dry_run,
         Command::Network(NetworkCommand::Create(args)) => args.dry_run,
         Command::Network(NetworkCommand::Rm(args)) => args.dry_run,
+        Command::Network(NetworkCommand::Connect(args)) => args.dry_run,
+        Command::Network(NetworkCommand::Disconnect(args)) => args.dry_run,
         _ => false,
     }
 }
@@ -44,6 +46,8 @@ pub fn dispatch(host: &Host, command: Command) -> Result<i32> {
         Command::Run(args) => run(host, &args),
         Command::Network(NetworkCommand::Create(args)) => creation(host, &args),
         Command::Network(NetworkCommand::Rm(args)) => removal(host, &args),
+        Command::Network(NetworkCommand::Connect(args)) => network_connect::connect(host, &args),
+        Command::Network(NetworkCommand::Disconnect(args)) => network_connect::disconnect(host, &args),
         _ => bail!("this command has no --dry-run"),
     }
 }

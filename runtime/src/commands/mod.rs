@@ -18,11 +18,13 @@ mod inspect;
 mod kill;
 mod logs;
 mod network;
+mod network_connect;
 mod network_inspect;
 mod pause;
 mod port;
 mod ports;
 mod ps;
+mod reconnect;
 mod relay;
 mod rename;
 mod request;
@@ -85,6 +87,8 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
             NetworkCommand::Ls(args) => network::list(&host, &args),
             NetworkCommand::Inspect(args) => network_inspect::inspect(&host, &args),
             NetworkCommand::Rm(args) => network::remove(&host, &args),
+            NetworkCommand::Connect(args) => network_connect::connect(&host, &args),
+            NetworkCommand::Disconnect(args) => network_connect::disconnect(&host, &args),
         },
         Command::Image(command) => match command {
             ImageCommand::Load(args) => image::load(&host, &args),

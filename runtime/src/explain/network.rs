@@ -10,6 +10,7 @@ use netmodes::explain::{self, Group, Line, Purpose};
 use netmodes::plan::{Plan, Step};
 
 use super::{Network, Scene, Script};
+use crate::monitor::network::Change;
 
 /// The groups between the directories and the control group.
 pub fn groups(scene: &Scene<'_>) -> Vec<Group> {
@@ -65,6 +66,31 @@ fn remark(groups: &mut Vec<Group>, purpose: Purpose, comment: &str) {
 fn publishes(scene: &Scene<'_>) -> bool {
     let network = &scene.record.network;
     !network.publish.is_empty() || network.publish_all && !network.expose.is_empty()
+}
+
+/// `network connect`, `network disconnect`, `port add`, `port rm`: what changes for a container that runs.
+pub fn change(name: &str, change: &Change) -> Script {
+    let mut groups = vec![
+        Group::new("The container's network namespace has a name; nothing else of the container is touched.")
+            .with(format!("netns={name}"), "so it can be looked at: ip netns exec NAME …"),
+    ];
+    for arriving in &change.arriving {
+        groups.extend(explain::ensured(&arriving.plan.shared));
+        groups.extend(explain::groups(&arriving.plan.own));
+    }
+    let taken_back = |why: &str, lines: Vec<Line>| Group { why: why.into(), lines };
+    groups.push(taken_back(
+        "The way out moves: these routes and ports lead elsewhere from now on.",
+        explain::withdrawn(&change.off),
+    ));
+    for leaving in &change.leaving {
+        let why =
+            format!("The network {} is left: the cable goes, then what the firewall says of it.", leaving.network.name);
+        groups.push(taken_back(&why, explain::withdrawn(&leaving.plan.own)));
+    }
+    groups.extend(explain::groups(&change.on));
+    groups.retain(|group| !group.lines.is_empty());
+    Script { title: format!("What changes on the networks of the container {name}"), groups }
 }
 
 /// `network create NAME`

@@ -263,6 +263,7 @@ impl Run {
             Request::Explain { .. } => {}
             Request::Wait => drop(self.waiting.insert(client)),
             Request::Rename => self.rename(client),
+            Request::Reconnect { explain } => self.reconnect(client, explain),
             Request::Start => {
                 self.clients.reply(client, &Reply::Error { sentence: "the container runs already".into() });
             }
@@ -307,7 +308,27 @@ impl Run {
             let Some((_, connection)) = &mut self.network else { return Ok(()) };
             renaming::rename(&self.container, &mut self.state, &mut connection.kernel)
         });
-        let reply = match renamed {
+        self.answer(client, renamed);
+    }
+
+    /// The record is the truth: networks and ports follow it.
+    fn reconnect(&mut self, client: u64, explain: bool) {
+        let Run { container, state, network, clients, .. } = self;
+        let followed = container.reload().and_then(|now| {
+            *container = now;
+            let Some((_, connection)) = network else { return Ok(()) };
+            connection.follow(container, state, &mut |change| {
+                let script = crate::explain::change(&container.record.name, change).to_string();
+                for text in telling::parts(&script).into_iter().filter(|_| explain) {
+                    clients.reply(client, &Reply::Explained { text });
+                }
+            })
+        });
+        self.answer(client, followed);
+    }
+
+    fn answer(&mut self, client: u64, done: Result<()>) {
+        let reply = match done {
             Ok(()) => Reply::Done,
             Err(error) => Reply::Error { sentence: format!("{error:#}") },
         };

@@ -44,6 +44,7 @@ mod posture_calls;
 mod publish_all;
 mod recipe;
 mod sequences;
+mod several_networks;
 mod starved;
 mod streams;
 mod terminals;

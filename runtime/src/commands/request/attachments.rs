@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow, bail};
 use netmodes::address::Mac;
+use netmodes::network::Network;
 
 use super::links;
-use crate::cli::ContainerArgs;
+use crate::cli::{ContainerArgs, NetworkConnectArgs};
 use crate::container::Containers;
 use crate::container::record::{Attachment, Mode};
 use crate::host::Host;
@@ -54,6 +55,24 @@ pub fn attachments(host: &Host, args: &ContainerArgs) -> Result<(Mode, Vec<Attac
         first.links = links;
     }
     Ok((mode, wishes))
+}
+
+/// What `network connect` asks of its network.
+///
+/// # Errors
+/// As [`attachments`].
+pub fn attachment(args: &NetworkConnectArgs, network: &Network) -> Result<Attachment> {
+    let mut wish = Attachment { network: network.name.clone(), ..Attachment::default() };
+    wish.aliases = args.alias.iter().map(|word| alias(word)).collect::<Result<_>>()?;
+    (wish.ip, wish.ip6, wish.priority) = (args.ip, args.ip6, args.gw_priority);
+    wish.mac = args.mac_address.as_deref().map(mac).transpose()?;
+    for word in &args.driver_opt {
+        set(&mut wish, "driver-opt", word)?;
+    }
+    if network.is_default() {
+        check_predefined(&wish)?;
+    }
+    Ok(wish)
 }
 
 /// Is it one that somebody created? The others every host has.
@@ -189,7 +208,7 @@ fn alias(word: &str) -> Result<String> {
 }
 
 /// A hardware address that one device can have.
-pub fn mac(word: &str) -> Result<Mac> {
+fn mac(word: &str) -> Result<Mac> {
     let mac: Mac = word
         .to_ascii_lowercase()
         .replace('-', ":")

@@ -23,6 +23,7 @@ use nix::libc;
 use oci_spec::image::Config;
 use rootfs_tools::Image;
 
+pub use attachments::attachment;
 pub use process::{added, environment, working_directory};
 pub use streams::{Attached, attached};
 

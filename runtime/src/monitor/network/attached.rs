@@ -3,7 +3,7 @@
 //! ```text
 //! prepare   network's record ─ addresses ─ Plan ─ Endpoint              (no kernel object)
 //! apply     shared (under the network's lock) ─ own (journal.<network>) ─ names
-//! detach    journal undone (the host end is down: the fence) ─ names ─ addresses
+//! detach    journal undone, veth first ─ names ─ addresses                (on the way down, teardown does that)
 //! ```
 //!
 //! Each has a journal of its own, so that one network can be left without the others.
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use anyhow::Result;
-use netmodes::apply::apply;
+use netmodes::apply::{apply, withdraw};
 use netmodes::facts::Facts;
 use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
@@ -87,8 +87,43 @@ impl Attached {
         let facts = Facts::read(kernel, &network)?;
         let plan = modes::bridge::plan(&request, &network, &facts);
         let endpoint = endpoint(&request, &network, &plan, names_of(record, wish));
-        let links = wish.links.iter().map(|link| (link.alias.to_ascii_lowercase(), link.container.clone())).collect();
-        Ok(Attached { endpoint, plan, addresses: request.addresses, priority: wish.priority, links, network })
+        Ok(Attached {
+            endpoint,
+            plan,
+            addresses: request.addresses,
+            priority: wish.priority,
+            links: private_names(wish),
+            network,
+        })
+    }
+
+    /// An attachment that is there, by what is on record of it.
+    ///
+    /// # Errors
+    /// A record or journal that cannot be read.
+    pub fn found(container: &Container, endpoint: &Endpoint) -> Result<Attached> {
+        let network = networks(&container.host)?.find(&endpoint.network_id)?;
+        let own = Journal::look(&container.journal_of(&network.id))?;
+        let wish = container.record.network.attachments.iter().find(|wish| wish.network == endpoint.network);
+        Ok(Attached {
+            endpoint: endpoint.clone(),
+            plan: Plan { shared: Vec::new(), own },
+            addresses: endpoint.addresses(),
+            priority: wish.map_or(0, |wish| wish.priority),
+            links: wish.map(private_names).unwrap_or_default(),
+            network,
+        })
+    }
+
+    /// Takes it from a container that lives on. Names and addresses may go only after the veth.
+    ///
+    /// # Errors
+    /// What could not be undone stays in the journal, and nothing that leans on it has gone.
+    pub fn detach(&self, container: &Container, kernel: &mut Kernel) -> Result<()> {
+        let mut journal = Journal::open(&container.journal_of(&self.network.id))?;
+        let steps = journal.steps().to_vec();
+        withdraw(&steps, kernel, &mut journal)?;
+        forget(container, &self.endpoint, &networks(&container.host)?)
     }
 
     /// As the way out sees it.
@@ -143,6 +178,11 @@ pub fn forget(container: &Container, endpoint: &Endpoint, networks: &Networks) -
         return Ok(networks.release_all(&network, id)?);
     }
     Ok(endpoint.addresses.iter().try_for_each(|leased| networks.release(&network, leased.address, id))?)
+}
+
+/// The aliases of links, as questions have them.
+fn private_names(wish: &Attachment) -> BTreeMap<String, String> {
+    wish.links.iter().map(|link| (link.alias.to_ascii_lowercase(), link.container.clone())).collect()
 }
 
 /// The addresses that were asked for.

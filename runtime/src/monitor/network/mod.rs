@@ -9,6 +9,8 @@
 //! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
 
 mod attached;
+mod change;
+mod following;
 pub mod naming;
 mod ports;
 
@@ -38,6 +40,7 @@ use crate::host::Host;
 use crate::lock::{Byte, Lock};
 
 pub use attached::{Attached, forget};
+pub use change::Change;
 pub use naming::Naming;
 pub use ports::{Published, hold};
 

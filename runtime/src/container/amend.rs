@@ -1,4 +1,6 @@
-//! Another name for a container, so that at every moment exactly one of the two leads to it.
+//! Another record for a container: another name, other networks.
+//!
+//! A new name comes so that at every moment exactly one of the two leads to it.
 //!
 //! ```text
 //! link NEW -> id      leads nowhere yet: the record says OLD
@@ -13,7 +15,7 @@ use std::os::unix::fs::symlink;
 use anyhow::{Context, Result, bail};
 
 use super::naming;
-use super::record::Record;
+use super::record::{Network, Record};
 use super::store::{Container, Containers, remove_file};
 use crate::lock::Lock;
 
@@ -40,6 +42,18 @@ impl Container {
         let is_renamed = written.is_ok() || self.reload().is_ok_and(|now| now.record.name == name);
         let leftover = if is_renamed { current.name_path() } else { link };
         remove_file(&leftover).and(written)
+    }
+
+    /// Changes how the container is to be connected; gives the container as it is then. `store` is the host's lock. Who
+    /// runs it is to be told afterwards.
+    ///
+    /// # Errors
+    /// Those of `change`, and nothing is written then; a disk that does not take it.
+    pub fn reconnect(&self, _store: &Lock, change: impl FnOnce(&mut Network) -> Result<()>) -> Result<Container> {
+        let mut now = self.reload()?;
+        change(&mut now.record.network)?;
+        now.write_record()?;
+        Ok(now)
     }
 
     /// The container as its record says it now: it may have got another name since.
