@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use netmodes::apply::{apply, withdraw};
 use netmodes::facts::Facts;
 use netmodes::journal::Journal;
@@ -51,7 +51,7 @@ impl Attached {
     /// A sentence: unknown network, no address left, an address that somebody has.
     pub fn prepare(container: &Container, wish: &Attachment, number: usize, kernel: &mut Kernel) -> Result<Attached> {
         let networks = networks(&container.host)?;
-        let network = networks.find(&wish.network)?;
+        let network = by_name(networks.find(&wish.network)?, &wish.network)?;
         let addresses = networks.lease(&network, &container.record.id, &wanted(wish))?;
         Attached::planned(&container.record, wish, number, network, addresses, kernel)
     }
@@ -63,7 +63,7 @@ impl Attached {
     /// As [`Attached::prepare`].
     pub fn foresee(container: &Container, wish: &Attachment, number: usize, kernel: &mut Kernel) -> Result<Attached> {
         let networks = networks(&container.host)?;
-        let network = networks.foresee(&wish.network)?;
+        let network = by_name(networks.foresee(&wish.network)?, &wish.network)?;
         let addresses = networks.foresee_lease(&network, &wanted(wish))?;
         Attached::planned(&container.record, wish, number, network, addresses, kernel)
     }
@@ -178,6 +178,11 @@ pub fn forget(container: &Container, endpoint: &Endpoint, networks: &Networks) -
         return Ok(networks.release_all(&network, id)?);
     }
     Ok(endpoint.addresses.iter().try_for_each(|leased| networks.release(&network, leased.address, id))?)
+}
+
+/// A record names its networks in full: when one is gone, the beginning of another one's id is not meant.
+fn by_name(found: Network, name: &str) -> Result<Network> {
+    if found.name == name { Ok(found) } else { bail!("network {name} not found") }
 }
 
 /// The aliases of links, as questions have them.
