@@ -107,6 +107,7 @@ fn root_links_to_who_is_not_there_or_cannot_be_are_docker_s_sentences() {
         ("--link other", "Cannot link to /other, as it does not belong to the default network".into()),
         ("--network host --link db", mode("host")),
         ("--network container:db --link db", mode("container")),
+        ("--network none --link db", mode("none")),
         ("--link a:b:c", "bad format for links: a:b:c".into()),
         ("--link ''", "empty string specified for links".into()),
     ] {

@@ -3,7 +3,7 @@
 //! ```text
 //! default network   the container itself, by its id: hosts line, environment, ports       monitor/linked.rs
 //! other networks    its name there, whoever has it at the time: a private name            netmodes/names/directory.rs
-//! host, container   refused                                                               none: nothing to link
+//! host, container, none   refused
 //! ```
 
 use anyhow::{Context, Result, bail};
@@ -25,7 +25,8 @@ pub fn links(host: &Host, mode: &Mode, words: &[String]) -> Result<Vec<Link>> {
             Mode::Default => target(host, &name)?.record.id,
             Mode::Host => bail!(conflict("host")),
             Mode::Container(_) => bail!(conflict("container")),
-            Mode::None | Mode::Network(_) => name,
+            Mode::None => bail!(conflict("none")),
+            Mode::Network(_) => name,
         };
         if !links.iter().any(|link| link.alias.eq_ignore_ascii_case(&alias)) {
             links.push(Link { container, alias });

@@ -29,6 +29,11 @@ impl Contender {
         command
     }
 
+    /// Program and flags before the verb, for a shell.
+    pub fn words(&self) -> String {
+        self.prefix.join(" ")
+    }
+
     /// Ends the daemon and waits for it.
     pub fn leave(self, host: &Host) {
         if let Some(mut daemon) = self.daemon {
