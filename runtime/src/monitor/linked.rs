@@ -75,20 +75,25 @@ pub fn shown(host: &Host, record: &Record) -> Result<Vec<String>> {
     Ok(shown)
 }
 
-/// All of them, for a start: each has to run, and on the default network.
+/// All of them, for a start: each has to run, and on the default network. One that has been removed cannot: to start
+/// without it would hide that from the program.
 ///
 /// # Errors
 /// Docker's sentences for one that does not.
 pub fn all(host: &Host, record: &Record) -> Result<Vec<Linked>> {
     let mut all = Vec::new();
     for link in links_of(record) {
-        let Some(container) = Containers::of(host).load(&link.container)? else { continue };
+        let refused =
+            |name: &str| format!("Cannot link to a non running container: /{name} AS /{}/{}", record.name, link.alias);
+        let Some(container) = Containers::of(host).load(&link.container)? else {
+            bail!("{}: it has been removed", refused(&link.container[..12.min(link.container.len())]));
+        };
         let name = &container.record.name;
         if !container.record.network.attachments.iter().any(|attachment| attachment.network == DEFAULT) {
             bail!("Cannot link to /{name}, as it does not belong to the default network");
         }
         let Some(linked) = linked(&container, link)? else {
-            bail!("Cannot link to a non running container: /{name} AS /{}/{}", record.name, link.alias);
+            bail!(refused(name));
         };
         all.push(linked);
     }
@@ -120,12 +125,12 @@ fn linked(container: &Container, link: &Link) -> Result<Option<Linked>> {
     Ok(Some(Linked { alias: link.alias.clone(), source, addresses }))
 }
 
-/// The container's variables: those of its links first, each unless the person has set it.
+/// The container's variables, and behind them those of its links that the person has not set.
 pub fn environment(record: &Record, linked: &[Linked]) -> Vec<String> {
     let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
     let own: Vec<String> = record.process.env.iter().map(|word| name(word)).collect();
     let told = linked.iter().flat_map(|linked| links::environment(&record.name, &linked.alias, &linked.source));
-    told.filter(|word| !own.contains(&name(word))).chain(record.process.env.iter().cloned()).collect()
+    record.process.env.iter().cloned().chain(told.filter(|word| !own.contains(&name(word)))).collect()
 }
 
 /// Lines of /etc/hosts: one for each address.

@@ -25,7 +25,7 @@ pub fn links(host: &Host, mode: &Mode, words: &[String]) -> Result<Vec<Link>> {
             Mode::Default => target(host, &name)?.record.id,
             Mode::Host => bail!(conflict("host")),
             Mode::Container(_) => bail!(conflict("container")),
-            Mode::None => bail!(conflict("none")),
+            Mode::None => bail!("links are only supported for user-defined networks"),
             Mode::Network(_) => name,
         };
         if !links.iter().any(|link| link.alias.eq_ignore_ascii_case(&alias)) {
