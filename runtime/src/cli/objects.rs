@@ -69,6 +69,9 @@ pub struct NetworkConnectArgs {
     /// Another name for the container on this network
     #[arg(long, value_name = "NAME")]
     pub alias: Vec<String>,
+    /// A private name for a container of this network
+    #[arg(long, value_name = "CONTAINER[:ALIAS]")]
+    pub link: Vec<String>,
     /// IPv4 address
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<Ipv4Addr>,

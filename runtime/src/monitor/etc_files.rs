@@ -23,7 +23,7 @@ use netmodes::names::hosts::{self, ExtraHost, OwnHost};
 use netmodes::names::resolv::{self, HostFile, Overrides, Upstream};
 
 use super::linked::{self, Linked};
-use super::network::{Attached, is_named};
+use super::network::Attached;
 use crate::container::{Container, Record};
 use crate::files::{Durability, replace};
 
@@ -45,11 +45,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Of a container on networks: a line for each link, and one for each of its own addresses.
+    /// Of a container on networks: a line for each link, and one for each of its own addresses. `named`: it has a name
+    /// server.
     ///
     /// # Errors
     /// A sentence about a word that cannot stand in such a file.
-    pub fn of_networks(record: &Record, attached: &[Attached], linked: &[Linked]) -> Result<Files> {
+    pub fn of_networks(record: &Record, attached: &[Attached], linked: &[Linked], named: bool) -> Result<Files> {
         let leased = || attached.iter().flat_map(|attached| &attached.endpoint.addresses);
         let gateways = |ipv6: bool| leased().filter_map(|l| l.gateway).find(|gateway| gateway.is_ipv6() == ipv6);
         let gateway: Vec<IpAddr> = [false, true].into_iter().filter_map(gateways).collect();
@@ -58,7 +59,7 @@ impl Files {
         let own: Vec<OwnHost> = linked::hosts(linked).into_iter().chain(own).collect();
         let hosts = hosts::hosts(has_ipv6, &extra_hosts(record)?, &gateway, &own)?;
         let files = Files { hosts, lines: hosts::lines(&own)?, has_ipv6, ..Files::default() };
-        if !is_named(attached) {
+        if !named {
             let resolv = resolv::for_default_network(&host_resolv(), &overrides(record), has_ipv6);
             return Ok(Files { resolv, ..files });
         }

@@ -66,6 +66,42 @@ fn root_names_are_looked_up_over_all_networks_in_their_order() {
 }
 
 #[test]
+fn root_names_follow_connect_and_disconnect() {
+    let host = Host::with_my_net();
+    sleeper(&host, "db", "--network my-net");
+    let id = sleeper(&host, "web", &format!("-v {DIG}:/dig:ro"));
+    let file = |name: &str| host.sh(&format!("pontoon exec web cat /etc/{name}")).ok();
+    let before = (file("hosts"), file("resolv.conf"));
+    host.sh("pontoon exec web sh -c 'echo 9.9.9.9 mine >> /etc/hosts'").ok();
+    host.sh("pontoon network connect --alias web2 --link db:store my-net web").ok();
+    let address = host.sh("pontoon inspect -f '{{(index .NetworkSettings.Networks \"my-net\").IPAddress}}' web").ok();
+    let line = format!("{address}\t{}", &id[..12]);
+    assert_eq!(file("hosts"), format!("{}\n9.9.9.9 mine\n{line}", before.0));
+    assert!(file("resolv.conf").contains("nameserver 127.0.0.11\n"), "{}", file("resolv.conf"));
+    for name in ["db", "store", "store.my-net"] {
+        assert_eq!(ask(&host, "web", name), [host.address("db")], "{name}");
+    }
+    assert_eq!(ask(&host, "web", "web2"), [address.as_str()]);
+    host.sh("pontoon network disconnect my-net web").ok();
+    assert_eq!(file("hosts"), format!("{}\n9.9.9.9 mine", before.0));
+    assert!(ask(&host, "web", "db").is_empty() && ask(&host, "web", "web2").is_empty());
+    assert!(file("resolv.conf").contains("nameserver 127.0.0.11\n"), "who has read of the name server finds it");
+    // What a person has written into resolv.conf is his.
+    host.sh("pontoon exec web sh -c 'echo nameserver 192.0.2.1 > /etc/resolv.conf'").ok();
+    host.sh("pontoon network connect my-net web").ok();
+    assert_eq!(file("resolv.conf"), "nameserver 192.0.2.1");
+    assert_eq!(ask(&host, "web", "db"), [host.address("db")]);
+    let output = host.sh("pontoon network disconnect bridge web; pontoon network connect --link db bridge web");
+    assert!(output.err().contains("links are only supported for user-defined networks"), "{output}");
+    assert!(!file("hosts").contains(&before.0.lines().last().unwrap_or_default().to_owned()), "{}", file("hosts"));
+    // The next start is a new one.
+    host.sh("pontoon network connect bridge web; pontoon network disconnect my-net web; pontoon restart -t 0 web").ok();
+    host.sh("pontoon stop -t 0 web; pontoon start web").ok();
+    assert_eq!(file("resolv.conf"), before.1);
+    host.sh("pontoon rm -f web db; pontoon network rm my-net").ok();
+}
+
+#[test]
 fn root_aliases_are_refused_where_there_are_no_names() {
     let host = Host::ready();
     for mode in ["", "--network bridge", "--network host", "--network none"] {

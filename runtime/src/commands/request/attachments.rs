@@ -72,6 +72,7 @@ pub fn attachment(args: &NetworkConnectArgs, network: &Network) -> Result<Attach
     if network.is_default() {
         check_predefined(&wish)?;
     }
+    wish.links = links::of_network(network, &args.link)?;
     Ok(wish)
 }
 

@@ -16,7 +16,7 @@ use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
 use netmodes::plan::Step;
 
-use super::Attached;
+use super::{Attached, is_named};
 use crate::container::Container;
 use crate::host::Host;
 use crate::monitor::etc_files::Files;
@@ -28,6 +28,9 @@ use crate::monitor::resolver::Config;
 pub struct Naming {
     /// Says when links are to be looked at again.
     pub watcher: Watcher,
+    /// It has a name server. Who had one keeps it when he leaves his last network with names, as in Docker: programs
+    /// have read of it.
+    is_named: bool,
     files: Files,
     links: Vec<Step>,
 }
@@ -41,7 +44,7 @@ impl Naming {
         let watcher = Watcher::of(&container.host, &container.record);
         let (files, links) = foresee(container, attached)?;
         files.write(container)?;
-        Ok(Naming { watcher, files, links })
+        Ok(Naming { watcher, is_named: is_named(attached), files, links })
     }
 
     /// The elements of its links.
@@ -79,7 +82,8 @@ impl Naming {
 
     fn follow(&mut self, container: &Container, attached: &[Attached], kernel: &mut Kernel) -> Result<()> {
         let present = linked::present(&container.host, &container.record)?;
-        let files = Files::of_networks(&container.record, attached, &present)?;
+        self.is_named |= is_named(attached);
+        let files = Files::of_networks(&container.record, attached, &present, self.is_named)?;
         files.follow(&self.files, container)?;
         self.files = files;
         self.exchange(elements(attached, &present), container, kernel)
@@ -109,7 +113,7 @@ impl Naming {
 /// As [`Naming::prepare`].
 pub fn foresee(container: &Container, attached: &[Attached]) -> Result<(Files, Vec<Step>)> {
     let linked = linked::all(&container.host, &container.record)?;
-    let files = Files::of_networks(&container.record, attached, &linked)?;
+    let files = Files::of_networks(&container.record, attached, &linked, is_named(attached))?;
     Ok((files, elements(attached, &linked)))
 }
 
