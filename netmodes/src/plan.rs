@@ -34,6 +34,8 @@ pub enum Place {
     Host,
     /// The container's. What is made there dies with it, so its undo is nothing.
     Container,
+    /// That of the container at the other end of a cable. What is made there goes with the cable.
+    Peer,
 }
 
 /// One kernel object. A new variant needs a new kind of object; an option is a field.
@@ -73,6 +75,22 @@ pub enum Step {
         /// A port that no other isolated port of the bridge reaches (icc=false).
         isolated: bool,
         /// `ifalias` of the host end.
+        alias: String,
+    },
+    /// A veth pair from this container straight into another one. Neither end is the host's, so it dies with either of
+    /// the two namespaces, and its undo is nothing.
+    Cable {
+        /// This container's end, the key: `eth0`.
+        name: String,
+        /// Its hardware address.
+        mac: Mac,
+        /// The other container's end.
+        peer: String,
+        /// Its hardware address.
+        peer_mac: Mac,
+        /// Of both ends, in bytes.
+        mtu: u32,
+        /// `ifalias` of both ends.
         alias: String,
     },
     /// An address of a device.
@@ -138,6 +156,7 @@ impl Step {
                 format!("element {} {} {}", element.table(), element.set(), element.key_text())
             }
             Step::Bridge { name, .. } | Step::Veth { name, .. } => format!("link {name}"),
+            Step::Cable { name, .. } => format!("cable {name}"),
             Step::Address { place, device, address, .. } => format!("address {place:?} {device} {address}"),
             Step::Up { place, device } => format!("up {place:?} {device}"),
             Step::Route { place, device, to, .. } => format!("route {place:?} {device} {to:?}"),
@@ -153,6 +172,7 @@ impl Step {
             Step::Table { .. } => "the firewall's table".into(),
             Step::Element(element) => format!("{} in the firewall's {}", element.key_text(), element.set()),
             Step::Bridge { name, .. } | Step::Veth { name, .. } => format!("the device \"{name}\""),
+            Step::Cable { name, .. } => format!("the device \"{name}\" in the container"),
             Step::Address { device, address, .. } => format!("the address {address} of \"{device}\""),
             Step::Up { device, .. } => format!("the device \"{device}\""),
             Step::Route { device, .. } => format!("the route by \"{device}\""),
@@ -169,7 +189,7 @@ impl Step {
             | Step::Up { place, .. }
             | Step::Route { place, .. }
             | Step::Sysctl { place, .. } => *place,
-            Step::Resolver { .. } => Place::Container,
+            Step::Resolver { .. } | Step::Cable { .. } => Place::Container,
             _ => Place::Host,
         }
     }

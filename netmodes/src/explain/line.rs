@@ -22,6 +22,7 @@ pub(super) fn of(step: &Step) -> Vec<Line> {
             alias_line(name, alias, "", "what it is, for whoever finds it with `ip link`"),
         ],
         Step::Veth { .. } => veth(step),
+        Step::Cable { .. } => cable(step),
         _ => vec![Line::new(text(step), reason(step))],
     }
 }
@@ -47,7 +48,7 @@ fn text(step: &Step) -> String {
         Step::Sysctl { place, key, value } => format!("{}sysctl -qw {key}={value}", exec(*place)),
         Step::Resolver { udp, tcp } => resolver(*udp, *tcp),
         Step::NamedNetns { name, target } => format!("ln -s {target} /run/netns/{name}"),
-        Step::Bridge { .. } | Step::Veth { .. } => String::new(),
+        Step::Bridge { .. } | Step::Veth { .. } | Step::Cable { .. } => String::new(),
     }
 }
 
@@ -74,6 +75,24 @@ fn veth(step: &Step) -> Vec<Line> {
     lines
 }
 
+/// Both ends are born where they belong.
+fn cable(step: &Step) -> Vec<Line> {
+    let Step::Cable { name, mac, peer, peer_mac, mtu, alias } = step else { return Vec::new() };
+    let ends =
+        format!("{name} address {mac} mtu {mtu} type veth peer {peer} address {peer_mac} mtu {mtu} netns \"$peer\"");
+    let labelled = |place, device: &str| format!("{} link set {device} alias {}", ip(place), in_quotes(alias));
+    vec![
+        Line::new(
+            format!("{} link add {ends}", ip(Place::Container)),
+            format!(
+                "{name} here, the other end is born in the other container, as {peer}: no bridge, and no part of the host"
+            ),
+        ),
+        Line::new(labelled(Place::Container, name), "what it is"),
+        Line::new(labelled(Place::Peer, peer), "at both ends"),
+    ]
+}
+
 fn alias_line(name: &str, alias: &str, more: &str, reason: &str) -> Line {
     Line::new(format!("ip link set {name} alias {}{more}", in_quotes(alias)), reason)
 }
@@ -94,6 +113,7 @@ fn ip(place: Place) -> &'static str {
     match place {
         Place::Host => "ip",
         Place::Container => r#"ip -n "$netns""#,
+        Place::Peer => r#"ip -n "$peer""#,
     }
 }
 
@@ -101,6 +121,7 @@ fn exec(place: Place) -> &'static str {
     match place {
         Place::Host => "",
         Place::Container => r#"ip netns exec "$netns" "#,
+        Place::Peer => r#"ip netns exec "$peer" "#,
     }
 }
 
@@ -121,7 +142,7 @@ fn reason(step: &Step) -> &'static str {
         Step::Sysctl { key, .. } => of_setting(key),
         Step::Resolver { .. } => "port 53 itself stays free for a DNS server in the container",
         Step::NamedNetns { .. } => "by way of the monitor's descriptor, so nothing stays when it dies",
-        Step::Bridge { .. } | Step::Veth { .. } => "",
+        Step::Bridge { .. } | Step::Veth { .. } | Step::Cable { .. } => "",
     }
 }
 

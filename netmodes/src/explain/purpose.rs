@@ -46,12 +46,12 @@ impl Purpose {
                 Element::Own { .. } | Element::Speaks { .. } | Element::Advertises { .. } | Element::Port { .. },
             ) => Purpose::Speaking,
             Step::Element(_) => Purpose::Policy,
-            Step::Veth { .. } => Purpose::Cable,
+            Step::Veth { .. } | Step::Cable { .. } => Purpose::Cable,
             Step::Resolver { .. } => Purpose::Names,
             Step::NamedNetns { .. } => Purpose::Netns,
             Step::Up { place: Place::Container, device } if device == "lo" => Purpose::Loopback,
             Step::Sysctl { place: Place::Container, .. } => Purpose::Loopback,
-            _ if step.place() == Place::Container => Purpose::Inside,
+            _ if step.place() != Place::Host => Purpose::Inside,
             _ => Purpose::Bridge,
         }
     }

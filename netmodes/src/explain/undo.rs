@@ -12,6 +12,9 @@ use crate::plan::{Place, Step};
 /// The line that takes a step back from a container that lives on: also its routes go.
 pub(super) fn live(step: &Step) -> Option<Line> {
     match step {
+        Step::Cable { name, .. } => {
+            Some(Line::new(format!("ip -n \"$netns\" link del {name}"), "the other container's end goes with it"))
+        }
         Step::Route { place: Place::Container, .. } => {
             let text = step.to_string().replacen(" route add ", " route del ", 1);
             Some(Line::new(text, "it does not lead that way any more"))

@@ -3,11 +3,12 @@
 //! ```text
 //! Kernel
 //! |- host    Space { route, netfilter }     sockets of the namespace in which Kernel::open was called
+//! |- peer    Space, netns                   those of the container at the other end of a cable
 //! `- inside  Space { route, netfilter }     sockets of the container's, opened there before setns back
 //!            netns                          its descriptor: a veth's peer is born in it, sysctls are written in it
 //! ```
 //!
-//! A step's place decides which of the two it acts in. Undo needs the host side alone: what lives in the container's
+//! A step's place decides which of them it acts in. Undo needs the host side alone: what lives in the container's
 //! namespace dies with it.
 
 mod address;
@@ -76,6 +77,7 @@ impl Inside {
 pub struct Kernel {
     host: Space,
     inside: Option<Inside>,
+    peer: Option<Inside>,
     /// The host devices of a veth whose container's end is not up yet: its own end, and the bridge.
     unsettled: Vec<String>,
     /// Were the firewall's tables made anew?
@@ -91,7 +93,14 @@ impl Kernel {
     /// # Errors
     /// No descriptor left, or the kernel has no nf_tables.
     pub fn open(inside: Option<Inside>) -> Result<Kernel, Error> {
-        Ok(Kernel { host: Space::open()?, inside, unsettled: Vec::new(), rebuilt: false, forgotten: Vec::new() })
+        Ok(Kernel {
+            host: Space::open()?,
+            inside,
+            peer: None,
+            unsettled: Vec::new(),
+            rebuilt: false,
+            forgotten: Vec::new(),
+        })
     }
 
     /// The container's side, if there is one.
@@ -105,15 +114,26 @@ impl Kernel {
         self.rebuilt
     }
 
+    /// Reaches into the container at the other end of the cable that is made next.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered, or no descriptor is left.
+    pub fn reach(&mut self, netns: BorrowedFd<'_>) -> Result<(), Error> {
+        self.peer = Some(netns::within(netns, Inside::open)?);
+        Ok(())
+    }
+
     fn space(&mut self, place: Place) -> Result<&mut Space, Error> {
         match place {
             Place::Host => Ok(&mut self.host),
-            Place::Container => Ok(&mut self.container()?.space),
+            Place::Container | Place::Peer => Ok(&mut self.container(place)?.space),
         }
     }
 
-    fn container(&mut self) -> Result<&mut Inside, Error> {
-        self.inside.as_mut().ok_or_else(|| Error::Refused("the container's network namespace is not open here".into()))
+    /// The inside of this container, or of the one at the other end.
+    fn container(&mut self, place: Place) -> Result<&mut Inside, Error> {
+        let inside = if place == Place::Peer { &mut self.peer } else { &mut self.inside };
+        inside.as_mut().ok_or_else(not_open)
     }
 
     /// Makes the object. `EEXIST` is the caller's to judge.
@@ -127,22 +147,35 @@ impl Kernel {
             Step::Address { place, device, address, on_link } => {
                 address::add(&mut self.space(*place)?.route, device, *address, *on_link)
             }
+            Step::Cable { .. } => self.make_cable(step),
             Step::Up { place: Place::Container, device } => self.set_up_inside(device),
-            Step::Up { device, .. } => link::set_up(&mut self.host.route, device, true),
+            Step::Up { place, device } => link::set_up(&mut self.space(*place)?.route, device, true),
             Step::Route { place, device, to, via } => route::add(&mut self.space(*place)?.route, device, *to, *via),
             Step::Sysctl { place: Place::Host, key, value } => sysctl::write(key, value),
-            Step::Sysctl { key, value, .. } => {
-                netns::within(self.container()?.netns.as_fd(), || sysctl::write(key, value))
+            Step::Sysctl { place, key, value } => {
+                netns::within(self.container(*place)?.netns.as_fd(), || sysctl::write(key, value))
             }
             Step::Resolver { udp, tcp } => self.make_resolver(*udp, *tcp),
             Step::NamedNetns { name, target } => netns::name(name, target),
         }
     }
 
+    /// A cable of before may still be there, its other end in a namespace that is dying, or that somebody else keeps
+    /// alive: it goes first, and with it the last way by which the dead could be heard.
+    fn make_cable(&mut self, step: &Step) -> Result<(), Error> {
+        let Step::Cable { peer, alias, .. } = step else { return Ok(()) };
+        let far = self.peer.as_mut().ok_or_else(not_open)?;
+        if link::find(&mut far.space.route, peer)?.is_some_and(|link| link.kind == "veth" && link.alias == *alias) {
+            link::delete(&mut far.space.route, peer)?;
+        }
+        let inside = self.inside.as_mut().ok_or_else(not_open)?;
+        link::make_cable(&mut inside.space.route, step, far.netns.as_fd())?;
+        link::set_alias(&mut far.space.route, peer, alias)
+    }
+
     fn make_veth(&mut self, step: &Step) -> Result<(), Error> {
         let inside = self.inside.as_ref().map(|inside| inside.netns.as_fd());
-        let netns =
-            inside.ok_or_else(|| Error::Refused("the container's network namespace is not open here".into()))?;
+        let netns = inside.ok_or_else(not_open)?;
         link::make_veth(&mut self.host.route, step, netns)?;
         if let Step::Veth { name, bridge, .. } = step {
             self.unsettled = vec![name.clone(), bridge.clone()];
@@ -154,9 +187,9 @@ impl Kernel {
     /// the kernel has seen that, some time later. What is sent before is lost, and a second passes until ARP asks
     /// again. RTM_GETLINK makes the kernel see it now (Linux 6.8; older ones are as quick as they are).
     fn set_up_inside(&mut self, device: &str) -> Result<(), Error> {
-        link::set_up(&mut self.container()?.space.route, device, true)?;
+        link::set_up(&mut self.container(Place::Container)?.space.route, device, true)?;
         if device != "lo" {
-            link::find(&mut self.container()?.space.route, device)?;
+            link::find(&mut self.container(Place::Container)?.space.route, device)?;
             for name in std::mem::take(&mut self.unsettled) {
                 link::find(&mut self.host.route, &name)?;
             }
@@ -191,7 +224,7 @@ impl Net for Kernel {
     }
 
     fn del(&mut self, step: &Step) -> Result<(), Error> {
-        if step.place() == Place::Container {
+        if step.place() != Place::Host {
             return Ok(());
         }
         match step {
@@ -209,7 +242,7 @@ impl Net for Kernel {
                 absent_is_fine(route::delete(&mut self.host.route, device, *to, *via))
             }
             Step::NamedNetns { name, target } => netns::forget_name(name, target),
-            Step::Table { .. } | Step::Sysctl { .. } | Step::Resolver { .. } => Ok(()),
+            Step::Table { .. } | Step::Sysctl { .. } | Step::Resolver { .. } | Step::Cable { .. } => Ok(()),
         }
     }
 
@@ -218,8 +251,12 @@ impl Net for Kernel {
     fn withdraw(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::Veth { name, .. } => absent_is_fine(link::delete(&mut self.host.route, name)),
+            Step::Cable { name, .. } => {
+                absent_is_fine(link::delete(&mut self.container(Place::Container)?.space.route, name))
+            }
             Step::Route { place: Place::Container, device, to, via } => {
-                absent_is_fine(route::delete(&mut self.container()?.space.route, device, *to, *via))
+                let route = &mut self.container(Place::Container)?.space.route;
+                absent_is_fine(route::delete(route, device, *to, *via))
             }
             _ => self.del(step),
         }
@@ -234,6 +271,10 @@ impl Net for Kernel {
 /// hardware address, which derives from the network's id.
 fn is_our_bridge(link: &Link, mac: Mac, alias: &str) -> bool {
     link.kind == "bridge" && (link.alias == alias || link.alias.is_empty() && link.mac == Some(mac))
+}
+
+fn not_open() -> Error {
+    Error::Refused("the container's network namespace is not open here".into())
 }
 
 /// `remove` forgives absence: no such device, address, route or process.

@@ -6,6 +6,7 @@
 //!              bridge      shared: table, bridge, gateway                 once a network that it is attached to
 //!                          own: elements, veth, addresses
 //!              outlet      own: default routes, published ports           once: one of the networks is the way out
+//! p2p network  own: a cable into the other container, addresses, routes   by whoever comes second
 //! none         own: lo
 //! host         nothing: the container has the host's namespace
 //! container:X  nothing: the container has X's namespace
@@ -18,6 +19,7 @@ pub mod links;
 pub mod namespace;
 pub mod none;
 pub mod outlet;
+pub mod p2p;
 
 use std::net::{IpAddr, Ipv4Addr};
 

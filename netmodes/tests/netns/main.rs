@@ -8,6 +8,7 @@
 //! Each test unshares its thread's network and mount namespaces, so that tests run side by side and the machine sees
 //! nothing of them. They need root; without it they fail.
 
+mod cable;
 mod firewall;
 mod lifecycle;
 mod traffic;

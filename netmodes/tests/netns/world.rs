@@ -137,7 +137,7 @@ fn hold_soon(mapping: &Mapping) -> Held {
 }
 
 /// A network namespace of its own, with sockets in it. The thread is back in its own afterwards.
-fn unshared() -> Inside {
+pub fn unshared() -> Inside {
     let home = File::open("/proc/thread-self/ns/net").unwrap();
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
     let inside = Inside::open().unwrap();
