@@ -7,6 +7,7 @@
 //! withdraw                the same for some steps of a container that lives on: also what is inside goes
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::Error;
@@ -117,11 +118,15 @@ pub fn undo(journal: &mut Journal, net: &mut impl Net) -> Vec<Error> {
 /// # Errors
 /// The first step that could not be taken back; it and those before it stay in the journal.
 pub fn withdraw(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Result<(), Error> {
+    let mut gone = BTreeSet::new();
     let withdrawn = steps.iter().rev().try_for_each(|step| {
         net.withdraw(step)?;
-        journal.strike(step)
+        gone.insert(step.key());
+        Ok(())
     });
     net.settle();
+    // Once for all: a thousand ports would write a thousand journals.
+    journal.keep(journal.steps().iter().filter(|step| !gone.contains(&step.key())).cloned().collect())?;
     withdrawn
 }
 

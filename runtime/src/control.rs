@@ -71,6 +71,31 @@ pub enum Request {
         /// Say what is done, before it is done.
         explain: bool,
     },
+    /// Publish more ports, or fewer. `Done` when it is so; before it, `Explained` if that was asked for.
+    Ports(PortsRequest),
+}
+
+/// Which ports, and what about them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortsRequest {
+    /// Publish them, or no more.
+    pub verb: PortsVerb,
+    /// As `-p` takes them.
+    pub words: Vec<String>,
+    /// Say what is done, before it is done.
+    pub explain: bool,
+    /// Only say it.
+    pub dry_run: bool,
+}
+
+/// What is to happen to ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortsVerb {
+    /// `port add`
+    Add,
+    /// `port rm`
+    Remove,
 }
 
 /// How a container is to be stopped.

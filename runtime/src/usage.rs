@@ -113,6 +113,10 @@ impl Verb {
             ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument | ErrorKind::TooManyValues => {
                 format!("'{}' {}", self.path, self.operands())
             }
+            // A command that takes operands or another verb was given too many: clap speaks of the last as of a verb.
+            ErrorKind::ArgumentConflict if self.command.has_subcommands() => {
+                format!("'{}' {}", self.path, self.operands())
+            }
             ErrorKind::InvalidValue | ErrorKind::TooFewValues if value.is_empty() => {
                 format!("flag needs an argument: {}", bare(&flag))
             }

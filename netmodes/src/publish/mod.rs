@@ -4,10 +4,12 @@
 //! words      -p 8080:80 ─> Mapping                                     pure
 //! landing    what the container's networks make of it ─> which families are bound, and how a packet gets there
 //!                                                                      pure
+//! change     which of them a word of `port rm` means                    pure
 //! hold       Mapping ─> Held: one socket for each family, both at the same port; the kernel is the allocator
 //! holder     who has a port that cannot be had
 //! ```
 
+mod change;
 mod hold;
 mod holder;
 mod landing;
@@ -18,6 +20,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{means, without};
 pub use hold::{Held, hold};
 pub use holder::Who;
 pub use landing::{Gate, Landing, element, served, source};

@@ -12,6 +12,7 @@
 mod container;
 mod images;
 mod objects;
+mod ports;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use images::{BuildArgs, HistoryArgs, ImageCommand, ImportArgs, LoadArgs, Pru
 pub use objects::{
     ListArgs, NetworkCommand, NetworkConnectArgs, NetworkCreateArgs, NetworkDisconnectArgs, NetworkRmArgs,
 };
+pub use ports::{PortArgs, PortChangeArgs, PortCommand, PortListArgs};
 
 /// Runs containers and builds the bridges between them: no daemon, networking built in.
 #[derive(Debug, Parser)]
@@ -89,7 +91,7 @@ pub enum Command {
     Ps(PsArgs),
     /// Show everything that is known of containers, as JSON
     Inspect(InspectArgs),
-    /// List the published ports of a container
+    /// List the published ports of a container, publish more of them or fewer
     Port(PortArgs),
     /// Manage networks
     #[command(subcommand)]
@@ -312,13 +314,4 @@ pub struct InspectArgs {
     /// Names or ids
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
-}
-
-/// List the published ports of a container
-#[derive(Debug, Args)]
-pub struct PortArgs {
-    /// Name or id
-    pub container: String,
-    /// Only this port of the container: PORT[/PROTOCOL]
-    pub port: Option<String>,
 }

@@ -13,8 +13,8 @@ use anyhow::{Result, bail};
 use netmodes::kernel::Kernel;
 use rootfs_tools::{Image, Reference, Store};
 
-use super::{conversation, create, network, network_connect, request, words};
-use crate::cli::{Command, NetworkCommand, NetworkCreateArgs, NetworkRmArgs, RunArgs};
+use super::{conversation, create, network, network_connect, port, request, words};
+use crate::cli::{Command, NetworkCommand, NetworkCreateArgs, NetworkRmArgs, PortArgs, PortCommand, RunArgs};
 use crate::container::{Container, Containers, naming};
 use crate::explain::{self, Network, Scene};
 use crate::host::Host;
@@ -33,6 +33,7 @@ pub fn is_wanted(command: &Command) -> bool {
         Command::Network(NetworkCommand::Rm(args)) => args.dry_run,
         Command::Network(NetworkCommand::Connect(args)) => args.dry_run,
         Command::Network(NetworkCommand::Disconnect(args)) => args.dry_run,
+        Command::Port(PortArgs { command: Some(PortCommand::Add(args) | PortCommand::Rm(args)), .. }) => args.dry_run,
         _ => false,
     }
 }
@@ -48,6 +49,7 @@ pub fn dispatch(host: &Host, command: Command) -> Result<i32> {
         Command::Network(NetworkCommand::Rm(args)) => removal(host, &args),
         Command::Network(NetworkCommand::Connect(args)) => network_connect::connect(host, &args),
         Command::Network(NetworkCommand::Disconnect(args)) => network_connect::disconnect(host, &args),
+        Command::Port(args) => port::port(host, args),
         _ => bail!("this command has no --dry-run"),
     }
 }

@@ -22,6 +22,7 @@ mod network_connect;
 mod network_inspect;
 mod pause;
 mod port;
+mod port_change;
 mod ports;
 mod ps;
 mod reconnect;
@@ -81,7 +82,7 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         Command::Logs(args) => logs::logs(&host, &args),
         Command::Ps(args) => ps::ps(&host, &args),
         Command::Inspect(args) => inspect::inspect(&host, &args),
-        Command::Port(args) => port::port(&host, &args),
+        Command::Port(args) => port::port(&host, args),
         Command::Network(command) => match command {
             NetworkCommand::Create(args) => network::create(&host, &args),
             NetworkCommand::Ls(args) => network::list(&host, &args),

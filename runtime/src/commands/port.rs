@@ -7,15 +7,26 @@
 use anyhow::{Result, bail};
 use netmodes::publish::Mapping;
 
-use crate::cli::PortArgs;
+use super::port_change;
+use crate::cli::{PortArgs, PortCommand, PortListArgs};
 use crate::container::{Containers, State};
 use crate::host::Host;
 
-/// Prints `80/tcp -> 0.0.0.0:8080` for each published port, or only the addresses of the one that was asked for.
+/// `port`, `port ls`, `port add` and `port rm`.
 ///
 /// # Errors
 /// None of its own: the trouble is said and the exit code is 1.
-pub fn port(host: &Host, args: &PortArgs) -> Result<i32> {
+pub fn port(host: &Host, args: PortArgs) -> Result<i32> {
+    match args.command {
+        Some(PortCommand::Add(args)) => port_change::add(host, &args),
+        Some(PortCommand::Rm(args)) => port_change::remove(host, &args),
+        Some(PortCommand::Ls(args)) => list(host, &args),
+        None => list(host, &PortListArgs { container: args.container.unwrap_or_default(), port: args.port }),
+    }
+}
+
+/// Prints `80/tcp -> 0.0.0.0:8080` for each published port, or only the addresses of the one that was asked for.
+fn list(host: &Host, args: &PortListArgs) -> Result<i32> {
     super::each(std::slice::from_ref(&args.container), |word| {
         let container = Containers::of(host).find(word)?;
         let mappings = published(&container.state()?);
@@ -28,11 +39,19 @@ pub fn port(host: &Host, args: &PortArgs) -> Result<i32> {
         for mapping in chosen {
             match wanted {
                 Some(_) => super::say(format_args!("{}", mapping.place()))?,
-                None => super::say(format_args!("{} -> {}", mapping.target(), mapping.place()))?,
+                None => line(mapping)?,
             }
         }
         Ok(())
     })
+}
+
+/// `80/tcp -> 0.0.0.0:8080`
+///
+/// # Errors
+/// When nobody reads it.
+pub fn line(mapping: &Mapping) -> Result<()> {
+    super::say(format_args!("{} -> {}", mapping.target(), mapping.place()))
 }
 
 /// `80` is `80/tcp`.

@@ -1,9 +1,9 @@
 //! What `network connect`, `network disconnect`, `port add` and `port rm` have in common: the record changes, and if the
-//! container runs its monitor follows.
+//! container runs its monitor follows. Networks are read from the record; ports are named in the request.
 //!
 //! ```text
-//! host's lock: record ── then, if it runs: Reconnect ──> monitor ── Explained … Done
-//!                                                               └─ Error ──> the record as it was, Reconnect
+//! host's lock: record ── then, if it runs: Reconnect, Ports ──> monitor ── Explained … Done
+//!                                                                      └─ Error ──> the record as it was
 //! ```
 //!
 //! The record is first, so a restart makes the same whatever happened in between. The lock is let go before the monitor
@@ -61,7 +61,7 @@ pub fn reconnect(
     let before = container.reload()?;
     let now = before.reconnect(&store, change)?;
     drop(store);
-    let told = tell(&now, manner == Manner::Explained);
+    let told = tell(&now, &Request::Reconnect { explain: manner == Manner::Explained });
     if told.is_err() {
         let store = host.lock()?;
         let back = now.reconnect(&store, |network| {
@@ -70,34 +70,64 @@ pub fn reconnect(
         })?;
         drop(store);
         // What it could not do, it has not begun or cannot finish: either way the record is what it should be.
-        let _ = tell(&back, false);
+        let _ = tell(&back, &Request::Reconnect { explain: false });
     }
     told
 }
 
-/// Tells the monitor, if there is one. One that is just starting hears it once its container runs.
-fn tell(container: &Container, explain: bool) -> Result<()> {
+/// Tells the monitor, if there is one, and prints on stderr what it explains. One that is just starting hears it once its
+/// container runs.
+///
+/// # Errors
+/// What it could not do.
+pub fn tell(container: &Container, request: &Request) -> Result<()> {
+    ask(container, request, |text| {
+        eprint!("{text}");
+        Ok(())
+    })
+}
+
+/// As [`tell`], with what is explained for `hear`.
+///
+/// # Errors
+/// What it could not do, and those of `hear`.
+pub fn ask(container: &Container, request: &Request, mut hear: impl FnMut(&str) -> Result<()>) -> Result<()> {
     if !container.is_supervised()? || container.is_ending()? {
         return Ok(());
     }
     // It has ended meanwhile: the record alone is enough.
     let Ok(monitor) = Connection::open(&container.state_dir()) else { return Ok(()) };
-    monitor.send(&Request::Reconnect { explain }, &[])?;
+    monitor.send(request, &[])?;
     loop {
         match monitor.next_reply() {
-            Ok(Reply::Explained { text }) => eprint!("{text}"),
+            Ok(Reply::Explained { text }) => hear(&text)?,
             Ok(Reply::Error { sentence }) => bail!("{sentence}"),
             Ok(_) | Err(_) => return Ok(()),
         }
     }
 }
 
+/// Whether somebody is to be told.
+///
+/// # Errors
+/// What the kernel says.
+pub fn runs(container: &Container) -> Result<bool> {
+    Ok(container.state()?.status == Status::Running && container.is_supervised()?)
+}
+
+/// What `--dry-run` says of a container that does not run.
+///
+/// # Errors
+/// When nobody reads it.
+pub fn say_record_only(container: &Container) -> Result<()> {
+    super::print(format_args!("# The container {} does not run: only its record changes.\n", container.record.name))
+}
+
 /// What would be done, from what is on record of a container that runs.
 fn say(container: &Container) -> Result<()> {
     let state = container.state()?;
-    if state.status != Status::Running || !container.is_supervised()? {
-        let name = &container.record.name;
-        return super::print(format_args!("# The container {name} does not run: only its record changes.\n"));
+    if !runs(container)? {
+        return say_record_only(container);
     }
     let attached = state.endpoints.iter().map(|one| Attached::found(container, one)).collect::<Result<Vec<_>>>()?;
     let outlet = Journal::look(&container.journal_of("outlet"))?;

@@ -29,7 +29,7 @@ use anyhow::Result;
 use netmodes::plan::Plan;
 use oci_spec::runtime::Spec;
 
-pub use network::{change, creation, removal};
+pub use network::{change, creation, publication, removal, withdrawal};
 pub use script::Script;
 
 use crate::container::record::Mode;

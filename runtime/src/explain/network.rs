@@ -8,6 +8,7 @@
 
 use netmodes::explain::{self, Group, Line, Purpose};
 use netmodes::plan::{Plan, Step};
+use netmodes::publish::Mapping;
 
 use super::{Network, Scene, Script};
 use crate::monitor::network::Change;
@@ -68,7 +69,7 @@ fn publishes(scene: &Scene<'_>) -> bool {
     !network.publish.is_empty() || network.publish_all && !network.expose.is_empty()
 }
 
-/// `network connect`, `network disconnect`, `port add`, `port rm`: what changes for a container that runs.
+/// `network connect` and `network disconnect`: what changes for a container that runs.
 pub fn change(name: &str, change: &Change) -> Script {
     let mut groups = vec![
         Group::new("The container's network namespace has a name; nothing else of the container is touched.")
@@ -91,6 +92,27 @@ pub fn change(name: &str, change: &Change) -> Script {
     groups.extend(explain::groups(&change.on));
     groups.retain(|group| !group.lines.is_empty());
     Script { title: format!("What changes on the networks of the container {name}"), groups }
+}
+
+/// `port add NAME`
+pub fn publication(name: &str, mappings: &[Mapping], steps: &[Step]) -> Script {
+    let mut groups = explain::groups(steps);
+    remark(&mut groups, Purpose::Ports, HELD);
+    Script { title: format!("What `pontoon port add` does for the container {name}: {}", listed(mappings)), groups }
+}
+
+/// `port rm NAME`
+pub fn withdrawal(name: &str, mappings: &[Mapping], steps: &[Step]) -> Script {
+    let why = "The firewall's part goes first, newest first; then what the kernel remembers of flows to them, and the ports are free.";
+    let group = Group { why: why.into(), lines: explain::undo(steps) };
+    Script {
+        title: format!("What `pontoon port rm` does for the container {name}: {}", listed(mappings)),
+        groups: vec![group],
+    }
+}
+
+fn listed(mappings: &[Mapping]) -> String {
+    mappings.iter().map(Mapping::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// `network create NAME`

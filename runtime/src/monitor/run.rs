@@ -22,9 +22,9 @@ use super::netns::Netns;
 use super::network::Connection;
 use super::service::Service;
 use super::streams::Streams;
-use super::{event_loop, renaming, spawn, specification, teardown, telling};
+use super::{event_loop, publishing, renaming, spawn, specification, teardown, telling};
 use crate::container::{Container, State, Status};
-use crate::control::{Reply, Request, StopRequest};
+use crate::control::{PortsRequest, Reply, Request, StopRequest};
 use crate::files;
 use crate::isolate::cgroup::{self, Cgroup};
 use crate::launch::{Failure, Stdio, launch};
@@ -264,6 +264,7 @@ impl Run {
             Request::Wait => drop(self.waiting.insert(client)),
             Request::Rename => self.rename(client),
             Request::Reconnect { explain } => self.reconnect(client, explain),
+            Request::Ports(wish) => self.change_ports(client, &wish),
             Request::Start => {
                 self.clients.reply(client, &Reply::Error { sentence: "the container runs already".into() });
             }
@@ -325,6 +326,20 @@ impl Run {
             })
         });
         self.answer(client, followed);
+    }
+
+    fn change_ports(&mut self, client: u64, wish: &PortsRequest) {
+        let Run { container, state, network, clients, .. } = self;
+        let changed = container.reload().and_then(|now| {
+            *container = now;
+            let Some((_, connection)) = network else { return Ok(()) };
+            publishing::change(container, state, connection, wish, &mut |script| {
+                for text in telling::parts(&script.to_string()) {
+                    clients.reply(client, &Reply::Explained { text });
+                }
+            })
+        });
+        self.answer(client, changed);
     }
 
     fn answer(&mut self, client: u64, done: Result<()>) {

@@ -7,6 +7,7 @@
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 publish_all           -P, both families
+//!   live_ports  port add and rm, while it runs
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   names, networks                                 DNS, hosts, network commands
 //!   answers, floods                                 the name server, question by question, and by the thousand
@@ -34,6 +35,7 @@ mod images;
 mod init;
 mod lifecycle;
 mod links;
+mod live_ports;
 mod many;
 mod names;
 mod networks;

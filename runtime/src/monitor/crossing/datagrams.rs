@@ -13,6 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+use netmodes::publish::Mapping;
+
 use super::addressed::{self, Ends};
 use crate::monitor::service::{Readiness, Service, Watch};
 
@@ -29,6 +31,7 @@ const LARGEST: usize = 65536;
 #[derive(Debug)]
 pub struct Datagrams {
     socket: UdpSocket,
+    mapping: Mapping,
     target: SocketAddr,
     clients: Vec<Client>,
 }
@@ -45,10 +48,24 @@ impl Datagrams {
     ///
     /// # Errors
     /// What the kernel refuses.
-    pub fn new(socket: OwnedFd, target: SocketAddr) -> io::Result<Datagrams> {
+    pub fn new(socket: OwnedFd, mapping: Mapping, target: SocketAddr) -> io::Result<Datagrams> {
         let socket = UdpSocket::from(socket);
         addressed::prepare(&socket)?;
-        Ok(Datagrams { socket, target, clients: Vec::new() })
+        Ok(Datagrams { socket, mapping, target, clients: Vec::new() })
+    }
+
+    /// Datagrams go there from now on: clients are strangers again.
+    pub fn lead(&mut self, target: impl Fn(&Mapping) -> Option<SocketAddr>) {
+        let target = target(&self.mapping).unwrap_or(self.target);
+        if target != self.target {
+            self.target = target;
+            self.clients.clear();
+        }
+    }
+
+    /// The port that is served.
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
     }
 
     fn take_in(&mut self) {

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::time::Instant;
 
-use netmodes::publish::{Held, Protocol};
+use netmodes::publish::{Held, Mapping, Protocol};
 
 use super::service::{Readiness, Service, Watch};
 use datagrams::Datagrams;
@@ -38,13 +38,26 @@ impl Crossing {
     /// # Errors
     /// A socket that cannot be made to listen.
     pub fn add(&mut self, held: Held, target: SocketAddr) -> io::Result<()> {
-        let protocol = held.mapping.protocol;
+        let mapping = held.mapping;
         let socket = held.serve()?;
-        match protocol {
-            Protocol::Tcp => self.streams.listen(socket, target),
-            Protocol::Udp => self.datagrams.push(Datagrams::new(socket, target)?),
+        match mapping.protocol {
+            Protocol::Tcp => self.streams.listen(socket, mapping, target),
+            Protocol::Udp => self.datagrams.push(Datagrams::new(socket, mapping, target)?),
         }
         Ok(())
+    }
+
+    /// Leads each port to another address from now on; one for which there is none stays as it is.
+    pub fn lead(&mut self, target: impl Fn(&Mapping) -> Option<SocketAddr>) {
+        self.streams.lead(&target);
+        self.datagrams.iter_mut().for_each(|port| port.lead(&target));
+    }
+
+    /// Lets the port go. Connections that are open go on to their end, as those of a closed listener do; datagrams have
+    /// no connections.
+    pub fn remove(&mut self, mapping: &Mapping) {
+        self.streams.stop_listening(mapping);
+        self.datagrams.retain(|port| port.mapping() != mapping);
     }
 }
 

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket, sockopt};
 
+use netmodes::publish::Mapping;
+
 use crate::monitor::service::{Readiness, Service, Watch};
 
 /// Connections at a time, of all ports of the container together.
@@ -37,6 +39,7 @@ pub struct Streams {
 #[derive(Debug)]
 struct Port {
     listener: TcpListener,
+    mapping: Mapping,
     target: SocketAddr,
 }
 
@@ -61,12 +64,22 @@ struct Flow {
 
 impl Streams {
     /// Serves a listening socket.
-    pub fn listen(&mut self, socket: OwnedFd, target: SocketAddr) {
-        self.listeners.push(Port { listener: socket.into(), target });
+    pub fn listen(&mut self, socket: OwnedFd, mapping: Mapping, target: SocketAddr) {
+        self.listeners.push(Port { listener: socket.into(), mapping, target });
+    }
+
+    /// New connections go there from now on.
+    pub fn lead(&mut self, target: impl Fn(&Mapping) -> Option<SocketAddr>) {
+        self.listeners.iter_mut().for_each(|port| port.target = target(&port.mapping).unwrap_or(port.target));
+    }
+
+    /// Closes it; those that were accepted stay.
+    pub fn stop_listening(&mut self, mapping: &Mapping) {
+        self.listeners.retain(|port| port.mapping != *mapping);
     }
 
     fn accept(&mut self, index: usize) {
-        let Port { listener, target } = &self.listeners[index];
+        let Port { listener, target, .. } = &self.listeners[index];
         match listener.accept() {
             // A target that cannot even be tried closes the client at once.
             Ok((client, _)) => self.pairs.extend(Pair::open(client, *target).ok()),

@@ -40,6 +40,7 @@ impl Connection {
         }
         self.attached = in_order(container, staying.into_iter().chain(arriving).collect());
         let moved = self.let_go(container, &off, &leaving).and_then(|()| self.take(container, on));
+        let moved = moved.and_then(|()| self.lead_ports());
         state.endpoints = self.endpoints();
         // What could not be left is still to be found by teardown.
         if moved.is_err() {
@@ -92,7 +93,7 @@ impl Connection {
         leaving.iter().try_for_each(|one| one.detach(container, &mut self.kernel))
     }
 
-    fn take(&mut self, container: &Container, on: Vec<Step>) -> Result<()> {
+    pub(super) fn take(&mut self, container: &Container, on: Vec<Step>) -> Result<()> {
         let mut journal = Journal::open(&container.journal_of("outlet"))?;
         apply(&on, &mut self.kernel, &mut journal)?;
         self.outlet.extend(on);

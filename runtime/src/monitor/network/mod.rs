@@ -14,7 +14,6 @@ mod following;
 pub mod naming;
 mod ports;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,7 +25,7 @@ use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{self, ResolverPorts};
 use netmodes::network::Networks;
 use netmodes::plan::{Plan, Step};
-use netmodes::publish::{self, Held, Mapping};
+use netmodes::publish::{Held, Mapping};
 
 use super::crossing::Crossing;
 use super::etc_files::Files;
@@ -62,7 +61,7 @@ pub struct Connection {
     outlet: Vec<Step>,
     mappings: Vec<Mapping>,
     /// Sockets that keep the other host ports ours.
-    _ports: Vec<Held>,
+    kept: Vec<Held>,
 }
 
 /// The networks of a host.
@@ -112,7 +111,7 @@ impl Connection {
             namespace,
             outlet: Vec::new(),
             mappings: Vec::new(),
-            _ports: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -221,24 +220,16 @@ fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connecti
         netns: netns.link_target()?,
     });
     let outlet = outlet::plan(&legs, &mappings);
-    let (crossing, kept) = serve(held, &outlet::addresses(&legs))?;
+    let addresses = outlet::addresses(&legs);
     let mut sockets = Some(opened.resolver);
     let resolver = sockets
         .take_if(|_| named)
         .map(|sockets| Resolver::new(sockets, naming.config(&container.host, &attached), alive(&container.host)));
-    Ok(Connection { kernel, resolver, naming, sockets, crossing, attached, namespace, outlet, mappings, _ports: kept })
-}
-
-/// Serves the ports that no translation leads from; the others are only kept.
-fn serve(held: Vec<Held>, addresses: &[IpAddr]) -> Result<(Crossing, Vec<Held>)> {
-    let (mut crossing, mut kept) = (Crossing::default(), Vec::new());
-    for held in held {
-        match publish::served(&held.mapping, addresses) {
-            Some(target) => crossing.add(held, target).context("cannot listen on a published port")?,
-            None => kept.push(held),
-        }
-    }
-    Ok((crossing, kept))
+    let (crossing, kept) = (Crossing::default(), Vec::new());
+    let mut connection =
+        Connection { kernel, resolver, naming, sockets, crossing, attached, namespace, outlet, mappings, kept };
+    connection.serve(held, &addresses)?;
+    Ok(connection)
 }
 
 /// Does it have a name server? Not on the default network alone, as in Docker.

@@ -4,6 +4,7 @@
 //!   probe tcp-serve PORT        answers each connection with "you are ADDRESS"
 //!   probe udp-serve PORT        answers each datagram with "you are ADDRESS"
 //!   probe udp-ask ADDRESS:PORT  prints the answer; exit code 1 if none comes within 2 s
+//!   probe udp-flow PORT ADDRESS:PORT   asks for ever from one port of its own: "answered" and "silence" as they change
 //!   probe serve PORT…           the same for both protocols and both families                     serve.rs
 //!   probe ask tcp/ADDRESS:PORT udp/…   all at once: the address asked from, the address seen     ask.rs
 //!   probe hold FIRST LAST       listens on these ports of both families for ever, and says "all held"
@@ -26,13 +27,14 @@ fn main() {
         ["tcp-serve", port] => tcp_serve(port),
         ["udp-serve", port] => udp_serve(port),
         ["udp-ask", address] => udp_ask(address),
+        ["udp-flow", port, address] => udp_flow(port, address),
         ["serve", ref ports @ ..] => serve::serve(ports),
         ["ask", ref questions @ ..] => ask::ask(questions),
         ["hold", first, last] => hold(first, last),
         ["dns-serve", port, address] => dns_serve(port, address),
         ["socket", family] => open(family),
         _ => Err(Error::other(
-            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | serve PORT… | ask PROTOCOL/ADDRESS:PORT… | hold FIRST LAST | dns-serve PORT IP | socket FAMILY",
+            "probe tcp-serve PORT | udp-serve PORT | udp-ask ADDRESS:PORT | udp-flow PORT ADDRESS:PORT | serve PORT… | ask PROTOCOL/ADDRESS:PORT… | hold FIRST LAST | dns-serve PORT IP | socket FAMILY",
         )),
     };
     if let Err(error) = result {
@@ -69,6 +71,29 @@ fn udp_ask(address: &str) -> Result<(), Error> {
 }
 
 /// A listener on [::] has the port of IPv4, too (ipv6(7), IPV6_V6ONLY).
+/// One flow, as conntrack sees it: the same two ends all the time.
+fn udp_flow(port: &str, address: &str) -> Result<(), Error> {
+    let any = if address.starts_with('[') { "[::]" } else { "0.0.0.0" };
+    let socket = UdpSocket::bind(format!("{any}:{port}"))?;
+    socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+    let (mut was, mut silent) = ("", 0);
+    loop {
+        socket.send_to(b"who am I", address)?;
+        silent = if socket.recv(&mut [0; 64]).is_ok() { 0 } else { silent + 1 };
+        let is = match silent {
+            0 => "answered",
+            // Half a second: an answer may be late on a busy machine.
+            10.. => "silence",
+            _ => was,
+        };
+        if is != was {
+            println!("{is}");
+            was = is;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn hold(first: &str, last: &str) -> Result<(), Error> {
     let ports = first.parse().map_err(Error::other)?..=last.parse::<u16>().map_err(Error::other)?;
     let _held = ports.map(|port| TcpListener::bind(("::", port))).collect::<Result<Vec<_>, _>>()?;
