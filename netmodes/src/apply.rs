@@ -8,7 +8,7 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::journal::Journal;
@@ -27,6 +27,15 @@ pub trait Net {
     /// # Errors
     /// [`Error::NotOurs`] if something else is there in its place.
     fn ensure(&mut self, step: &Step) -> Result<(), Error>;
+
+    /// Makes many objects, or finds them as they should be: at once, where that can be done.
+    ///
+    /// # Errors
+    /// The first that could not be made; the others are there.
+    fn ensure_all(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let refusals: Vec<Error> = steps.iter().filter_map(|step| self.ensure(step).err()).collect();
+        refusals.into_iter().next().map_or(Ok(()), Err)
+    }
 
     /// Deletes the object; one that is not there is no error.
     ///
@@ -79,19 +88,30 @@ pub fn ensure(steps: &[Step], net: &mut impl Net, journal: &mut Journal) -> Resu
     Ok(())
 }
 
-/// Puts back the firewall elements of a journal after somebody flushed the ruleset. What is there stays. The journal is
-/// somebody else's, and he may be undoing it at this moment: what is in it no more afterwards is taken out again.
+/// Puts back the firewall that these journals tell of, after somebody flushed the ruleset: all of it at once. What is
+/// there stays. The journals are other people's, who may be undoing them at this moment: what is in none of them any more
+/// afterwards is taken out again.
 ///
 /// # Errors
-/// What the kernel refuses.
-pub fn reinstate(journal: &Path, net: &mut impl Net) -> Result<(), Error> {
-    let steps = Journal::look(journal)?;
-    let elements: Vec<&Step> = steps.iter().filter(|step| matches!(step, Step::Element(_))).collect();
-    elements.iter().try_for_each(|step| net.ensure(step))?;
-    let left = Journal::look(journal)?;
-    let gone = elements.into_iter().filter(|step| !left.contains(step)).try_for_each(|step| net.del(step));
+/// What the kernel refuses; the rest is there.
+pub fn reinstate(journals: &[PathBuf], net: &mut impl Net) -> Result<(), Error> {
+    let steps = firewall(journals)?;
+    let put_back = net.ensure_all(&steps);
+    let left: BTreeSet<Step> = firewall(journals)?.into_iter().collect();
+    let gone = steps.iter().filter(|step| !left.contains(step)).try_for_each(|step| net.del(step));
     net.settle();
-    gone
+    put_back.and(gone)
+}
+
+/// Tables and elements, each once, in the order of the journals.
+fn firewall(journals: &[PathBuf]) -> Result<Vec<Step>, Error> {
+    let (mut steps, mut known) = (Vec::new(), BTreeSet::new());
+    for journal in journals {
+        let found = Journal::look(journal)?;
+        let firewall = found.into_iter().filter(|step| matches!(step, Step::Table { .. } | Step::Element(_)));
+        steps.extend(firewall.filter(|step| known.insert(step.clone())));
+    }
+    Ok(steps)
 }
 
 /// Deletes everything that the journal says, newest first, and then the journal. What could not be deleted stays in
@@ -135,6 +155,8 @@ mod sequences;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::model::{Fault, Model};
     use crate::modes::tests::{bridge_plan, published};
@@ -225,7 +247,7 @@ mod tests {
         let mut model = Model::with(&published().shared);
         let before = model.clone();
         apply(&published().own, &mut model, &mut journal).unwrap();
-        reinstate(&path, &mut Meanwhile { model: &mut model, journal: &path }).unwrap();
+        reinstate(std::slice::from_ref(&path), &mut Meanwhile { model: &mut model, journal: &path }).unwrap();
         assert_eq!(model.objects(), before.objects());
     }
 

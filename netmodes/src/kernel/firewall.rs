@@ -29,8 +29,12 @@ impl Kernel {
 
     /// The tables, unless they are there as they should be.
     pub(super) fn ensure_tables(&mut self, bridge: bool) -> Result<(), Error> {
-        let whole = self.table_is_whole("inet")? && (!bridge || self.table_is_whole("bridge")?);
-        if whole { Ok(()) } else { self.make_tables(bridge) }
+        if self.has_tables(bridge)? { Ok(()) } else { self.make_tables(bridge) }
+    }
+
+    /// Are the tables there, each with all that belongs to it?
+    pub(super) fn has_tables(&mut self, bridge: bool) -> Result<bool, Error> {
+        Ok(self.table_is_whole("inet")? && (!bridge || self.table_is_whole("bridge")?))
     }
 
     /// Chains and sets are counted by the table, rules one by one. Somebody's change at the same time may hide some
@@ -66,6 +70,11 @@ impl Kernel {
     pub(super) fn add_element(&mut self, element: &Element, exclusive: bool) -> Result<(), Error> {
         let batch = element.add(exclusive).into_batch();
         self.host.netfilter.send(batch).map_err(tried(format!("add to the firewall: {element}")))?;
+        self.forget_older_flows(element)
+    }
+
+    /// Of datagrams, NAT is decided by the first of a flow: what is older than the mapping would pass it by.
+    pub(super) fn forget_older_flows(&mut self, element: &Element) -> Result<(), Error> {
         // TCP: a connection older than the mapping is some local program's, and is to go on.
         if let Element::Publish { at, protocol: Protocol::Udp, port, to, .. } = element {
             for address in self.host_addresses(*at)?.into_iter().filter(|address| address.is_ipv4() == to.is_ipv4()) {

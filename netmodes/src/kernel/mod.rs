@@ -17,6 +17,7 @@ mod firewall;
 mod host;
 mod link;
 mod netns;
+mod refill;
 mod route;
 mod socket;
 mod sysctl;
@@ -221,6 +222,13 @@ impl Net for Kernel {
                 other => other,
             },
         }
+    }
+
+    fn ensure_all(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let is_firewall = |step: &&Step| matches!(step, Step::Table { .. } | Step::Element(_));
+        let (firewall, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(is_firewall);
+        let made = self.ensure_firewall(&firewall);
+        others.into_iter().try_for_each(|step| self.ensure(step)).and(made)
     }
 
     fn del(&mut self, step: &Step) -> Result<(), Error> {

@@ -99,7 +99,7 @@ impl Message {
 }
 
 /// Messages that take effect together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Transaction {
     messages: Vec<Message>,
 }
@@ -109,7 +109,18 @@ impl Transaction {
         self.messages.push(message);
     }
 
-    /// With its frame; the last message is acknowledged.
+    /// How many messages there are.
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The messages of both.
+    pub(crate) fn and(mut self, other: Transaction) -> Transaction {
+        self.messages.extend(other.messages);
+        self
+    }
+
+    /// With its frame, which is the first message and the last; the last one between is acknowledged.
     pub(crate) fn into_batch(self) -> Batch {
         let frame = [0, 0, 0, NFTABLES as u8];
         let mut batch = Batch::default();

@@ -21,7 +21,7 @@ mod ruleset;
 mod userdata;
 
 pub use element::{Data, Element, Family, Verdict};
-pub(crate) use message::{Part, value_of};
+pub(crate) use message::{Part, Transaction, value_of};
 pub(crate) use resolver::resolver;
 pub(crate) use ruleset::{probe_bridge, rule_count, rules_query, table_is_whole, table_query, tables};
 

@@ -135,13 +135,60 @@ fn netns_a_flushed_ruleset_is_put_back_for_those_who_run() {
     let two = world.start(&network, "two", &[]);
     assert!(two.kernel.has_rebuilt_tables());
     assert!(!one.pings(two.address), "nobody vouches for its address");
-    reinstate(&world.journal(&one.id), &mut world.kernel).unwrap();
+    reinstate(&[world.journal(&one.id)], &mut world.kernel).unwrap();
     // Its own kernel has given up asking for a while.
     one.within(|| sh("ip neigh flush dev eth0"));
     assert!(one.pings(two.address));
     assert_eq!(ask([127, 0, 0, 1].into(), 8080), Some(network.subnets[0].gateway.to_string()));
     two.stop(&world, &network);
     assert_eq!(snapshot(), whole);
+}
+
+#[test]
+fn netns_the_firewall_is_put_back_whole_but_for_what_is_somebody_elses() {
+    let mut world = World::new();
+    let network = world.create("my-net", &[]);
+    let one = world.start(&network, "one", &["8000-8002:80-82", "8000:80/udp"]);
+    let whole = snapshot();
+    let journals = [world.networks.directory(&network).join("journal"), world.journal(&one.id)];
+    // Nothing is missing, all is missing, some is missing.
+    for damage in
+        ["true", "nft flush ruleset", "nft flush map inet pontoon publish4", "nft flush chain inet pontoon guard"]
+    {
+        sh(damage);
+        reinstate(&journals, &mut world.kernel).unwrap();
+        assert_eq!(snapshot(), whole, "{damage}");
+    }
+    sh("nft flush ruleset");
+    world.kernel.ensure(&Step::Table { bridge: true }).unwrap();
+    sh("nft add element inet pontoon publish4 '{ tcp . 8001 : 192.0.2.7 . 99 }'");
+    let error = reinstate(&journals, &mut world.kernel).unwrap_err().to_string();
+    assert!(error.contains("tcp . 8001 in the firewall's publish4"), "{error}");
+    let address = one.address;
+    let with_foreign = whole.replace(&format!("tcp . 8001 : {address} . 81"), "tcp . 8001 : 192.0.2.7 . 99");
+    let elements = |text: &str| {
+        let mut words: Vec<String> = text.split([',', '{', '}']).map(|word| word.trim().to_owned()).collect();
+        words.sort();
+        words
+    };
+    assert_eq!(elements(&snapshot()), elements(&with_foreign));
+}
+
+#[test]
+fn netns_a_thousand_ports_are_put_back() {
+    let mut world = World::new();
+    world.kernel.ensure(&Step::Table { bridge: true }).unwrap();
+    let path = world.journal("many");
+    let mut journal = Journal::open(&path).unwrap();
+    journal.begin(&Step::Table { bridge: true }).unwrap();
+    for port in 1..=2500 {
+        let (at, protocol) = (None, netmodes::publish::Protocol::Tcp);
+        let element = netmodes::nft::Element::Publish { at, protocol, port, to: [172, 18, 0, 2].into(), to_port: port };
+        journal.begin(&Step::Element(element)).unwrap();
+    }
+    sh("nft flush ruleset");
+    reinstate(&[path], &mut world.kernel).unwrap();
+    assert_eq!(output("nft list map inet pontoon publish4 | grep -o 'tcp . [0-9]* :' | wc -l").trim(), "2500");
 }
 
 #[test]

@@ -22,7 +22,8 @@ use clap::{Args, Parser, Subcommand};
 pub use container::{ContainerArgs, CreateArgs, RunArgs};
 pub use images::{BuildArgs, HistoryArgs, ImageCommand, ImportArgs, LoadArgs, PruneArgs, RmiArgs, SaveArgs, TagArgs};
 pub use objects::{
-    ListArgs, NetworkCommand, NetworkConnectArgs, NetworkCreateArgs, NetworkDisconnectArgs, NetworkRmArgs,
+    ListArgs, NetworkCommand, NetworkConnectArgs, NetworkCreateArgs, NetworkDisconnectArgs, NetworkReloadArgs,
+    NetworkRmArgs,
 };
 pub use ports::{PortArgs, PortChangeArgs, PortCommand, PortListArgs};
 

@@ -1,7 +1,7 @@
 //! The words of `network`, and of lists.
 //!
 //! ```text
-//! network create|ls|inspect|rm|connect|disconnect
+//! network create|ls|inspect|rm|connect|disconnect|reload
 //! ```
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -27,6 +27,8 @@ pub enum NetworkCommand {
     Connect(NetworkConnectArgs),
     /// Take a container from a network
     Disconnect(NetworkDisconnectArgs),
+    /// Put the firewall of networks and their containers back, as after nft flush ruleset
+    Reload(NetworkReloadArgs),
 }
 
 /// Create a network
@@ -140,5 +142,13 @@ pub struct NetworkRmArgs {
     pub force: bool,
     /// Names or ids
     #[arg(required = true, value_name = "NETWORK")]
+    pub networks: Vec<String>,
+}
+
+/// Put the firewall of networks and their containers back, as after nft flush ruleset
+#[derive(Debug, Args)]
+pub struct NetworkReloadArgs {
+    /// Names or ids; without any, all networks
+    #[arg(value_name = "NETWORK")]
     pub networks: Vec<String>,
 }

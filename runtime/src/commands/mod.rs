@@ -20,6 +20,7 @@ mod logs;
 mod network;
 mod network_connect;
 mod network_inspect;
+mod network_reload;
 mod pause;
 mod port;
 mod port_change;
@@ -89,6 +90,7 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
             NetworkCommand::Inspect(args) => network_inspect::inspect(&host, &args),
             NetworkCommand::Rm(args) => network::remove(&host, &args),
             NetworkCommand::Connect(args) => network_connect::connect(&host, &args),
+            NetworkCommand::Reload(args) => network_reload::reload(&host, &args),
             NetworkCommand::Disconnect(args) => network_connect::disconnect(&host, &args),
         },
         Command::Image(command) => match command {

@@ -7,7 +7,7 @@
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 publish_all           -P, both families
-//!   live_ports  port add and rm, while it runs
+//!   live_ports  port add and rm, while it runs      reload                network reload
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   names, networks                                 DNS, hosts, network commands
 //!   answers, floods                                 the name server, question by question, and by the thousand
@@ -45,6 +45,7 @@ mod posture;
 mod posture_calls;
 mod publish_all;
 mod recipe;
+mod reload;
 mod sequences;
 mod several_networks;
 mod starved;

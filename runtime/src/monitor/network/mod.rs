@@ -14,7 +14,7 @@ mod following;
 pub mod naming;
 mod ports;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use netmodes::apply::{self, apply};
@@ -240,16 +240,21 @@ pub fn is_named(attached: &[Attached]) -> bool {
 /// The firewall's tables had to be made anew: somebody flushed them (or nothing ever ran). What running containers and
 /// their networks have in them is put back from their journals.
 fn reinstate(host: &Host, kernel: &mut Kernel) -> Result<()> {
-    for tree in ["networks", "containers"] {
-        for id in names_in(&host.state.join(tree))? {
-            reinstate_journals(&host.state.join(tree).join(id), kernel)?;
-        }
-    }
-    Ok(())
+    Ok(apply::reinstate(&journals(host)?, kernel)?)
 }
 
-fn reinstate_journals(directory: &Path, kernel: &mut Kernel) -> Result<()> {
-    Ok(journals_in(directory)?.iter().try_for_each(|journal| apply::reinstate(journal, kernel))?)
+/// The journals of all networks, then those of all containers.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn journals(host: &Host) -> Result<Vec<PathBuf>> {
+    let mut journals = Vec::new();
+    for tree in ["networks", "containers"] {
+        for id in names_in(&host.state.join(tree))? {
+            journals.extend(journals_in(&host.state.join(tree).join(id))?);
+        }
+    }
+    Ok(journals)
 }
 
 /// Whether the container of an id runs: asked of the kernel at each question, so names of the dead do not count.
