@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! what lasts      <lib>/networks/<id>.<name>.json      the record; listing the directory answers names and ids
+//!                                /reserved/<id>        addresses that containers keep while they do not run
 //! what does not   <run>/networks/<id>/lock
 //!                                    /journal          the kernel objects that were made for it
 //!                                    /leases/<ip>      who has which address
@@ -13,9 +14,13 @@
 //!
 //! After a reboot the record alone is left, and the first container that needs the network has its objects made again.
 
+mod creation;
+mod leasing;
 mod options;
 mod record;
 mod removal;
+mod reserving;
+pub mod settings;
 mod store;
 
 use std::collections::BTreeMap;
@@ -24,8 +29,11 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::lease::Leased;
-use crate::subnet::Subnet;
+use crate::nft::Family;
+use crate::subnet::{Asked, Subnet};
 
+pub use leasing::NameOf;
+pub use options::GatewayMode;
 pub use store::Networks;
 
 /// The default network's name, and its device's.
@@ -50,12 +58,30 @@ pub struct Network {
     pub bridge: String,
     /// In bytes; without it, that of the way out of the host.
     pub mtu: Option<u32>,
-    /// One of IPv4 for now.
+    /// One of each family at most, IPv4 first.
     pub subnets: Vec<Subnet>,
     /// Do containers of this network reach each other? (`com.docker.network.bridge.enable_icc`)
     pub icc: bool,
     /// Do they leave under the host's address? (`com.docker.network.bridge.enable_ip_masquerade`)
     pub masquerade: bool,
+    /// No way out, and none in but the host's own (`--internal`).
+    #[serde(default)]
+    pub internal: bool,
+    /// How the world outside and its containers reach each other, in IPv4 (`…gateway_mode_ipv4`).
+    #[serde(default)]
+    pub gateway_mode_ipv4: GatewayMode,
+    /// The same in IPv6.
+    #[serde(default)]
+    pub gateway_mode_ipv6: GatewayMode,
+    /// The bridge has no IPv4 address: something else on the link is the gateway (`…inhibit_ipv4`).
+    #[serde(default)]
+    pub inhibit_ipv4: bool,
+    /// Devices of the host from which connections to its containers may be opened (`…trusted_host_interfaces`).
+    #[serde(default)]
+    pub trusted: Vec<String>,
+    /// The host's address for `-p` without one (`…host_binding_ipv4`); `None`: that of the settings, or all.
+    #[serde(default)]
+    pub binding: Option<IpAddr>,
     /// As they were given.
     pub options: BTreeMap<String, String>,
     /// As they were given.
@@ -71,10 +97,40 @@ impl Network {
         self.name == DEFAULT
     }
 
-    /// An address of this network as a container has it; `None` if it is of none of its subnets.
+    /// An address of this network as a container has it; `None` if it is of none of its subnets. An internal network
+    /// has no way out, and one whose bridge has no address has none by it.
     pub fn leased(&self, address: IpAddr) -> Option<Leased> {
-        let subnet = self.subnets.iter().find(|subnet| subnet.subnet.contains(address))?;
-        Some(Leased { address, prefix: subnet.subnet.prefix, gateway: Some(subnet.gateway) })
+        let subnet = self.subnet_of(address)?;
+        let is_way_out = !self.internal && self.gateway_mode(Family::of(address)) != GatewayMode::Isolated;
+        Some(Leased { address, prefix: subnet.subnet.prefix, gateway: is_way_out.then_some(subnet.gateway) })
+    }
+
+    /// Its subnet of one family.
+    pub fn subnet(&self, family: Family) -> Option<&Subnet> {
+        self.subnets.iter().find(|subnet| Family::of(subnet.subnet.address) == family)
+    }
+
+    /// Its subnet that holds this address.
+    pub fn subnet_of(&self, address: IpAddr) -> Option<&Subnet> {
+        self.subnets.iter().find(|subnet| subnet.subnet.contains(address))
+    }
+
+    /// How the world outside and its containers reach each other.
+    pub fn gateway_mode(&self, family: Family) -> GatewayMode {
+        if family == Family::Ipv4 { self.gateway_mode_ipv4 } else { self.gateway_mode_ipv6 }
+    }
+
+    /// Do its packets leave under the host's address?
+    pub fn is_hidden(&self, family: Family) -> bool {
+        let mode = self.gateway_mode(family);
+        self.masquerade && !self.internal && matches!(mode, GatewayMode::Nat | GatewayMode::NatUnprotected)
+    }
+
+    /// Has the bridge the gateway's address?
+    pub fn bridge_has(&self, subnet: &Subnet) -> bool {
+        let family = Family::of(subnet.gateway);
+        let inhibited = family == Family::Ipv4 && self.inhibit_ipv4;
+        !inhibited && self.gateway_mode(family) != GatewayMode::Isolated
     }
 
     /// A network for tests.
@@ -89,9 +145,15 @@ impl Network {
             created: "2026-11-22T17:00:00Z".into(),
             driver: "bridge".into(),
             mtu: None,
-            subnets: vec![crate::subnet::check(subnet, None, &[]).unwrap()],
+            subnets: vec![Subnet::plain(subnet.parse().unwrap())],
             icc: true,
             masquerade: true,
+            internal: false,
+            gateway_mode_ipv4: GatewayMode::Nat,
+            gateway_mode_ipv6: GatewayMode::Nat,
+            inhibit_ipv4: false,
+            trusted: Vec::new(),
+            binding: None,
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
         }
@@ -105,12 +167,31 @@ pub struct NewNetwork {
     pub name: String,
     /// `bridge`; empty means that too.
     pub driver: String,
-    /// `--subnet`; without it one is chosen.
-    pub subnet: Option<String>,
-    /// `--gateway`; without it the subnet's first address.
-    pub gateway: Option<String>,
+    /// `--subnet`, `--gateway`, `--ip-range`, `--aux-address`; for a family without a subnet one is chosen.
+    pub asked: Asked,
+    /// `--ipv6`: a subnet of IPv6 too. One that is asked for says the same.
+    pub ipv6: bool,
+    /// `--ipv4=false`
+    pub no_ipv4: bool,
+    /// `--internal`
+    pub internal: bool,
     /// `-o KEY=VALUE`
     pub options: BTreeMap<String, String>,
     /// `--label KEY=VALUE`
     pub labels: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store with one network `net`, which has no kernel objects.
+    pub(super) fn networks(subnet: &str) -> (Networks, Network, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let records = directory.path().join("records");
+        std::fs::create_dir(&records).unwrap();
+        let network = Network::sample("net", subnet);
+        record::write(&records, &network).unwrap();
+        (Networks::open(records, directory.path().join("state")).unwrap(), network, directory)
+    }
 }

@@ -11,7 +11,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{DEFAULT, Network, Networks, record};
+use super::{DEFAULT, NameOf, Network, Networks, record};
 use crate::apply::{self, Net};
 use crate::error::Error;
 use crate::facts::Facts;
@@ -25,18 +25,14 @@ impl Networks {
     ///
     /// # Errors
     /// It is the default network, has endpoints, or is not there any more.
-    pub fn remove(
-        &self,
-        network: &Network,
-        name_of: &dyn Fn(&str) -> Option<String>,
-        net: &mut impl Net,
-    ) -> Result<(), Error> {
+    pub fn remove(&self, network: &Network, name_of: NameOf<'_>, net: &mut impl Net) -> Result<(), Error> {
         check_default(network)?;
         let _store = self.lock_store()?;
         let _lock = self.lock(network)?;
         self.check_unused(network, name_of)?;
         let made = self.write_down(network)?;
         record::remove(&self.records, network)?;
+        let _ = fs::remove_dir_all(self.reserved_directory(network));
         if made { net.del(&Step::Up { place: Place::Host, device: network.bridge.clone() }) } else { Ok(()) }
     }
 
@@ -44,17 +40,13 @@ impl Networks {
     ///
     /// # Errors
     /// As [`Networks::remove`].
-    pub fn foresee_removal(
-        &self,
-        network: &Network,
-        name_of: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Vec<Step>, Error> {
+    pub fn foresee_removal(&self, network: &Network, name_of: NameOf<'_>) -> Result<Vec<Step>, Error> {
         check_default(network)?;
         self.check_unused(network, name_of)?;
         Ok(to_undo(network))
     }
 
-    fn check_unused(&self, network: &Network, name_of: &dyn Fn(&str) -> Option<String>) -> Result<(), Error> {
+    fn check_unused(&self, network: &Network, name_of: NameOf<'_>) -> Result<(), Error> {
         let endpoints: Vec<String> = self.leases(network)?.iter().map(|(_, owner)| in_words(owner, name_of)).collect();
         if endpoints.is_empty() {
             return Ok(());
@@ -67,7 +59,7 @@ impl Networks {
     /// Writes the journal for `finish_removal`: the bridge and the elements, all that the network can have in the
     /// kernel, should the state directory have been lost; the rest goes with the bridge, and on a device that somebody
     /// else has put in its place it is none of our business. Was the bridge in the journal, and so made by us?
-    fn write_down(&self, network: &Network) -> Result<bool, Error> {
+    pub(super) fn write_down(&self, network: &Network) -> Result<bool, Error> {
         let mut journal = Journal::open(&self.directory(network).join("journal"))?;
         let steps = to_undo(network);
         let made = steps.iter().any(|step| matches!(step, Step::Bridge { .. }) && journal.holds(step));
@@ -161,6 +153,6 @@ fn id_of(path: &Path) -> Option<String> {
 }
 
 /// `name:"web" id:"0123456789ab"`
-fn in_words(owner: &str, name_of: &dyn Fn(&str) -> Option<String>) -> String {
+fn in_words(owner: &str, name_of: NameOf<'_>) -> String {
     format!("name:\"{}\" id:\"{owner:.12}\"", name_of(owner).unwrap_or_default())
 }

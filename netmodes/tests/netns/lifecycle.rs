@@ -56,7 +56,7 @@ fn netns_a_network_in_use_stays() {
     assert!(guest.pings(network.subnets[0].gateway));
     guest.stop(&world, &network);
     world.networks.remove(&network, &name_of, &mut world.kernel).unwrap();
-    assert!(matches!(world.networks.lease(&network, "x", &[]), Err(Error::NotFound(_))));
+    assert!(matches!(world.networks.lease(&network, "x", &[], &|_| None), Err(Error::NotFound(_))));
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn netns_thirty_at_once_have_thirty_addresses() {
     let network = world.create("my-net", &[]);
     let (networks, net) = (&world.networks, &network);
     let leased: Vec<_> = std::thread::scope(|scope| {
-        let lease = |n: usize| scope.spawn(move || networks.lease(net, &format!("{n:064}"), &[]).unwrap());
+        let lease = |n: usize| scope.spawn(move || networks.lease(net, &format!("{n:064}"), &[], &|_| None).unwrap());
         let threads: Vec<_> = (0..30).map(lease).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });

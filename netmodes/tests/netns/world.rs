@@ -25,6 +25,7 @@ use netmodes::modes::{Request, ResolverPorts, bridge};
 use netmodes::network::{Network, Networks, NewNetwork};
 use netmodes::plan::Plan;
 use netmodes::publish::{Gate, Held, Landing, Mapping, hold, parse};
+use netmodes::subnet::Asked;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
@@ -63,7 +64,8 @@ impl World {
         options: &[(&str, &str)],
     ) -> Result<Network, netmodes::Error> {
         let options = options.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let new = NewNetwork { name: name.into(), subnet: subnet.map(String::from), options, ..NewNetwork::default() };
+        let asked = Asked { subnets: subnet.map(String::from).into_iter().collect(), ..Asked::default() };
+        let new = NewNetwork { name: name.into(), asked, options, ..NewNetwork::default() };
         self.networks.create(&new, "2026-11-22T17:00:00Z".into(), &mut self.kernel)
     }
 
@@ -79,7 +81,7 @@ impl World {
         let inside = unshared();
         let netns = inside.netns().try_clone_to_owned().unwrap();
         let mut kernel = Kernel::open(Some(inside))?;
-        let addresses = self.networks.lease(network, &id, &[])?;
+        let addresses = self.networks.lease(network, &id, &[], &|_| None)?;
         let address = addresses[0];
         let held: Vec<Held> = ports.iter().flat_map(|text| parse(text).unwrap()).map(|m| hold_soon(&m)).collect();
         let facts = Facts::read(&mut kernel, network)?;

@@ -43,12 +43,36 @@ pub struct NetworkCreateArgs {
     /// Driver: bridge
     #[arg(short, long, default_value = "bridge")]
     pub driver: String,
-    /// Subnet, as 172.30.0.0/16
+    /// Subnet, as 172.30.0.0/16; one of each family
     #[arg(long)]
     pub subnet: Vec<String>,
     /// Address of the bridge in that subnet
     #[arg(long)]
     pub gateway: Vec<String>,
+    /// Part of the subnet from which containers get their addresses
+    #[arg(long, value_name = "SUBNET")]
+    pub ip_range: Vec<String>,
+    /// Address that something else has, and no container gets: NAME=ADDRESS
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    pub aux_address: Vec<String>,
+    /// Give it a subnet of IPv6 too
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Give it a subnet of IPv4
+    #[arg(
+        long,
+        value_name = "BOOL",
+        hide_possible_values = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub ipv4: bool,
+    /// No way out of it, and none in but from this host
+    #[arg(long)]
+    pub internal: bool,
     /// Option of the driver: KEY=VALUE
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub opt: Vec<String>,

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use netmodes::kernel::Kernel;
 use netmodes::network::{Network, Networks, NewNetwork};
 use netmodes::plan::Step;
+use netmodes::subnet::Asked;
 use serde_json::{Value, json};
 
 use super::table::Table;
@@ -48,15 +49,18 @@ pub fn create(host: &Host, args: &NetworkCreateArgs) -> Result<i32> {
 /// # Errors
 /// A word that means nothing to a bridge.
 pub fn wish(args: &NetworkCreateArgs) -> Result<NewNetwork> {
-    let one = |words: &[String], what: &str| match words {
-        [] | [_] => Ok(words.first().cloned()),
-        _ => bail!("a bridge network has one {what}"),
-    };
     Ok(NewNetwork {
         name: args.name.clone(),
         driver: args.driver.clone(),
-        subnet: one(&args.subnet, "subnet")?,
-        gateway: one(&args.gateway, "gateway")?,
+        asked: Asked {
+            subnets: args.subnet.clone(),
+            gateways: args.gateway.clone(),
+            ip_ranges: args.ip_range.clone(),
+            aux: words::pairs(&args.aux_address)?,
+        },
+        ipv6: args.ipv6,
+        no_ipv4: !args.ipv4,
+        internal: args.internal,
         options: words::pairs(&args.opt)?,
         labels: words::pairs(&args.label)?,
     })

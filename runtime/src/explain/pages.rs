@@ -8,7 +8,6 @@
 //! A test fails when a page is not what comes out here; `make docs` writes them anew. Pictures and titles are those of
 //! the modes' own source files.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -19,6 +18,7 @@ use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{self, Request, ResolverPorts, bridge};
 use netmodes::network::Network as Segment;
 use netmodes::plan::Plan;
+use netmodes::subnet::Subnet;
 
 use super::{Network, Places, Scene, Script, creation, removal, script};
 use crate::container::Record;
@@ -108,20 +108,9 @@ fn record(mode: serde_json::Value) -> Record {
 
 fn segment() -> Segment {
     let id = "ab12".repeat(16);
-    Segment {
-        version: Segment::VERSION,
-        bridge: format!("br-{}", &id[..12]),
-        id,
-        name: "my-net".into(),
-        created: "2026-11-22T12:00:00Z".into(),
-        driver: "bridge".into(),
-        mtu: None,
-        subnets: vec![netmodes::subnet::check("172.18.0.0/16", None, &[]).unwrap()],
-        icc: true,
-        masquerade: true,
-        options: BTreeMap::new(),
-        labels: BTreeMap::new(),
-    }
+    let bridge = format!("br-{}", &id[..12]);
+    let subnet = Subnet::plain("172.18.0.0/16".parse().unwrap());
+    Segment::plain(id, "my-net".into(), "2026-11-22T12:00:00Z".into(), bridge, vec![subnet])
 }
 
 fn on_bridge(record: &Record) -> Plan {

@@ -26,7 +26,7 @@ use netmodes::plan::{Plan, Step};
 use super::{names_of, network_state, networks};
 use crate::container::record::Attachment;
 use crate::container::state::Endpoint;
-use crate::container::{Container, Record};
+use crate::container::{Container, Containers, Record};
 use crate::host::Host;
 
 /// A network that the container is on, or is about to be.
@@ -52,7 +52,7 @@ impl Attached {
     pub fn prepare(container: &Container, wish: &Attachment, number: usize, kernel: &mut Kernel) -> Result<Attached> {
         let networks = networks(&container.host)?;
         let network = by_name(networks.find(&wish.network)?, &wish.network)?;
-        let addresses = networks.lease(&network, &container.record.id, &wanted(wish))?;
+        let addresses = networks.lease(&network, &container.record.id, &wanted(wish), &name_of(&container.host))?;
         Attached::planned(&container.record, wish, number, network, addresses, kernel)
     }
 
@@ -64,7 +64,8 @@ impl Attached {
     pub fn foresee(container: &Container, wish: &Attachment, number: usize, kernel: &mut Kernel) -> Result<Attached> {
         let networks = networks(&container.host)?;
         let network = by_name(networks.foresee(&wish.network)?, &wish.network)?;
-        let addresses = networks.foresee_lease(&network, &wanted(wish))?;
+        let addresses =
+            networks.foresee_lease(&network, &container.record.id, &wanted(wish), &name_of(&container.host))?;
         Attached::planned(&container.record, wish, number, network, addresses, kernel)
     }
 
@@ -188,6 +189,11 @@ fn by_name(found: Network, name: &str) -> Result<Network> {
 /// The aliases of links, as questions have them.
 fn private_names(wish: &Attachment) -> BTreeMap<String, String> {
     wish.links.iter().map(|link| (link.alias.to_ascii_lowercase(), link.container.clone())).collect()
+}
+
+/// The name of a container, as long as there is one with that id.
+pub fn name_of(host: &Host) -> impl Fn(&str) -> Option<String> {
+    move |id| Containers::of(host).load(id).ok().flatten().map(|container| container.record.name)
 }
 
 /// The addresses that were asked for.
