@@ -3,6 +3,7 @@
 //! ```text
 //! root   /var/lib/pontoon   what lasts: containers/ names/ networks/ images/ scratch/
 //! state  /run/pontoon       what dies with the kernel: boot lock containers/ names/ networks/ rootfs/
+//! config /etc/pontoon/config.toml   how its owner wants it
 //! netns, mount namespace, cgroup parent: those of the caller
 //! ```
 //!
@@ -14,9 +15,11 @@ use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
+use crate::config::Config;
 use crate::files;
 use crate::lock::Lock;
 
@@ -32,26 +35,33 @@ pub struct Host {
     pub state: PathBuf,
     /// The cgroup under which containers get theirs, relative to the hierarchy's root.
     pub cgroup_parent: String,
+    /// The settings, from `/etc/pontoon/config.toml`.
+    pub config: Arc<Config>,
 }
 
 impl Host {
     /// The host, as it is: nothing is made.
     ///
     /// # Errors
-    /// A sentence when the caller is not root, and so may not even look.
-    pub fn at(root: &Path, state: &Path, cgroup_parent: &str) -> Result<Host> {
+    /// A sentence when the caller is not root, and so may not even look, or when the settings are wrong.
+    pub fn at(root: &Path, state: &Path, cgroup_parent: &str, config: &Path) -> Result<Host> {
         if !nix::unistd::geteuid().is_root() {
             bail!("pontoon makes namespaces, mounts and network devices, which needs root: try sudo");
         }
-        Ok(Host { root: absolute(root)?, state: absolute(state)?, cgroup_parent: cgroup_parent.to_owned() })
+        Ok(Host {
+            root: absolute(root)?,
+            state: absolute(state)?,
+            cgroup_parent: cgroup_parent.to_owned(),
+            config: Arc::new(Config::read(config)?),
+        })
     }
 
     /// Makes the directories where they are missing.
     ///
     /// # Errors
     /// A sentence when the caller is not root or may not write there.
-    pub fn open(root: &Path, state: &Path, cgroup_parent: &str) -> Result<Host> {
-        let host = Host::at(root, state, cgroup_parent)?;
+    pub fn open(root: &Path, state: &Path, cgroup_parent: &str, config: &Path) -> Result<Host> {
+        let host = Host::at(root, state, cgroup_parent, config)?;
         for directory in [&host.root, &host.state] {
             ensure_directory(directory)?;
         }

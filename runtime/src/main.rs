@@ -12,6 +12,7 @@
 mod booleans;
 mod cli;
 mod commands;
+mod config;
 mod container;
 mod control;
 mod explain;

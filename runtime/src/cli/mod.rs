@@ -46,6 +46,9 @@ pub struct Cli {
     /// Control group under which containers get theirs
     #[arg(long, env = "PONTOON_CGROUP_PARENT", default_value = "pontoon", value_name = "NAME")]
     pub cgroup_parent: String,
+    /// Settings of this host
+    #[arg(long, env = "PONTOON_CONFIG", default_value = "/etc/pontoon/config.toml", value_name = "FILE")]
+    pub config: PathBuf,
     /// Print on standard error when each phase of a start and an end was reached
     #[arg(long)]
     pub debug: bool,

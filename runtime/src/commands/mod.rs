@@ -60,9 +60,9 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
     }
     check_words(&cli.command)?;
     if dry_run::is_wanted(&cli.command) {
-        return dry_run::dispatch(&Host::at(&cli.root, &cli.state, &cli.cgroup_parent)?, cli.command);
+        return dry_run::dispatch(&Host::at(&cli.root, &cli.state, &cli.cgroup_parent, &cli.config)?, cli.command);
     }
-    let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent)?;
+    let host = Host::open(&cli.root, &cli.state, &cli.cgroup_parent, &cli.config)?;
     sweep::sweep(&host)?;
     phases::mark("command", "nothing is left to put right");
     match cli.command {

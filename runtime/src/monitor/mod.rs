@@ -36,7 +36,6 @@ pub mod teardown;
 pub mod telling;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
@@ -49,7 +48,7 @@ use crate::phases;
 use crate::sys::fds;
 use clients::{Clients, Message, STARTER};
 
-/// The program `pontoon-monitor NAME ROOT STATE CGROUP-PARENT ID`. Its exit code is seen by nobody.
+/// The program `pontoon-monitor NAME ROOT STATE CGROUP-PARENT CONFIG ID`. Its exit code is seen by nobody.
 pub fn main(arguments: &[OsString]) -> i32 {
     match supervise(arguments) {
         Ok(()) => 0,
@@ -69,9 +68,9 @@ fn supervise(arguments: &[OsString]) -> Result<()> {
 }
 
 fn container(arguments: &[OsString]) -> Result<Container> {
-    let [_, _, root, state, parent, id] = arguments else { bail!("{} takes five arguments", spawn::NAME) };
+    let [_, _, root, state, parent, config, id] = arguments else { bail!("{} takes six arguments", spawn::NAME) };
     let (parent, id) = (parent.to_string_lossy(), id.to_string_lossy());
-    let host = Host { root: root.into(), state: Path::new(state).into(), cgroup_parent: parent.into_owned() };
+    let host = Host::at(root.as_ref(), state.as_ref(), &parent, config.as_ref())?;
     Containers::of(&host).load(&id)?.ok_or_else(|| anyhow!("No such container: {id}"))
 }
 

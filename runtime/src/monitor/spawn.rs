@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! command ── clone3(NEWPID) ──> child ── keep 3 (conversation), 4 (life lock)
-//!         ── setsid, chdir / ── execveat(read-only copy of this binary) ──> pontoon-monitor NAME ROOT STATE PARENT ID
+//!         ── setsid, chdir / ── execveat(read-only copy of this binary) ──> pontoon-monitor NAME ROOT STATE PARENT CONFIG ID
 //! ```
 //!
 //! The monitor is PID 1 of a pid namespace of its own, and the container's is nested in it: whatever kills the monitor
@@ -70,12 +70,13 @@ pub fn enter_cgroup(host: &Host) -> Result<()> {
 }
 
 fn arguments(container: &Container) -> Result<Vec<CString>> {
-    let words: [&OsStr; 6] = [
+    let words: [&OsStr; 7] = [
         NAME.as_ref(),
         container.record.name.as_ref(),
         container.host.root.as_os_str(),
         container.host.state.as_os_str(),
         container.host.cgroup_parent.as_ref(),
+        container.host.config.path.as_os_str(),
         container.record.id.as_ref(),
     ];
     words.iter().map(|word| CString::new(word.as_bytes()).context("a path holds a NUL byte")).collect()

@@ -69,7 +69,8 @@ pub struct Connection {
 /// # Errors
 /// When their directories cannot be used.
 pub fn networks(host: &Host) -> Result<Networks> {
-    Ok(Networks::open(host.root.join("networks"), host.state.join("networks"))?)
+    let networks = Networks::open(host.root.join("networks"), host.state.join("networks"))?;
+    Ok(networks.with(host.config.settings()))
 }
 
 /// Directory of a network's names and leases.
