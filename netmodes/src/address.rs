@@ -28,6 +28,11 @@ impl Cidr {
         (prefix <= width(address)).then_some(Cidr { address, prefix })
     }
 
+    /// One address alone: /32 or /128.
+    pub fn host(address: IpAddr) -> Cidr {
+        Cidr { address, prefix: width(address) }
+    }
+
     /// The same network with the host part cleared: 172.17.42.1/16 -> 172.17.0.0/16.
     pub fn network(self) -> Cidr {
         Cidr { address: number_to_address(self.address, bits(self.address) & !self.host_mask()), prefix: self.prefix }

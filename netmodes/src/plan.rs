@@ -159,7 +159,11 @@ impl Step {
             Step::Cable { name, .. } => format!("cable {name}"),
             Step::Address { place, device, address, .. } => format!("address {place:?} {device} {address}"),
             Step::Up { place, device } => format!("up {place:?} {device}"),
-            Step::Route { place, device, to, .. } => format!("route {place:?} {device} {to:?}"),
+            Step::Route { place, device, to, via } => {
+                // Each family has a default route of its own.
+                let family = via.filter(IpAddr::is_ipv6).map_or("", |_| " -6");
+                format!("route {place:?} {device} {to:?}{family}")
+            }
             Step::Sysctl { place, key, .. } => format!("sysctl {place:?} {key}"),
             Step::Resolver { .. } => "resolver".into(),
             Step::NamedNetns { name, .. } => format!("netns {name}"),

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use super::{Line, in_quotes};
-use crate::nft::Element;
+use crate::nft::{Element, Verdict};
 use crate::plan::{Place, Step};
 
 /// The lines of a step, each with its reason.
@@ -35,9 +35,9 @@ fn text(step: &Step) -> String {
         Step::Element(element) => format!("nft 'add element {element}'"),
         Step::Address { place, device, address, on_link } => {
             let option = if *on_link { "" } else { " noprefixroute" };
-            // "+" is the broadcast address that belongs to the prefix.
-            let broadcast = if address.address.is_ipv4() { " brd +" } else { "" };
-            format!("{} addr add {address}{broadcast} dev {device}{option}", ip(*place))
+            // "+" is the broadcast address that belongs to the prefix; nobody asks whether an address of IPv6 is free.
+            let (broadcast, at_once) = if address.address.is_ipv4() { (" brd +", "") } else { ("", " nodad") };
+            format!("{} addr add {address}{broadcast} dev {device}{option}{at_once}", ip(*place))
         }
         Step::Up { place, device } => format!("{} link set {device} up", ip(*place)),
         Step::Route { place, device, to, via } => {
@@ -139,25 +139,33 @@ fn reason(step: &Step) -> &'static str {
         Step::Route { to: None, .. } => "everything else goes to the bridge, and from there on as the host knows",
         Step::Route { via: None, .. } => "the gateway, and nobody else, is next door",
         Step::Route { .. } => "neighbours are behind the gateway, which asks the firewall",
-        Step::Sysctl { key, .. } => of_setting(key),
+        Step::Sysctl { key, value, .. } => of_setting(key, value),
         Step::Resolver { .. } => "port 53 itself stays free for a DNS server in the container",
         Step::NamedNetns { .. } => "by way of the monitor's descriptor, so nothing stays when it dies",
         Step::Bridge { .. } | Step::Veth { .. } | Step::Cable { .. } => "",
     }
 }
 
-fn of_setting(key: &str) -> &'static str {
-    match key.rsplit('/').next() {
-        Some("accept_ra") => "no container tells the host, or another one, where its routers are",
-        Some("disable_ipv6") => "an IPv4 network has no IPv6 addresses, not even those that make themselves",
-        Some("route_localnet") => "a port published on 127.0.0.1 may lead here; the firewall stops 127.0.0.1 on a wire",
+fn of_setting(key: &str, value: &str) -> &'static str {
+    match (key.rsplit('/').next().unwrap_or_default(), value) {
+        ("accept_ra", "2") => "this device goes on to learn its routers, although the host is a router itself now",
+        ("accept_ra", _) => "no container tells the host, or another one, where its routers are",
+        ("accept_dad", _) => "addresses are leased, so nobody has to ask the link first whether they are free",
+        ("addr_gen_mode", _) => "the link-local address comes from the hardware address: the firewall knows it",
+        ("disable_ipv6", "0") => "this device has IPv6",
+        ("disable_ipv6", _) => "an IPv4 network has no IPv6 addresses, not even those that make themselves",
+        ("route_localnet", _) => "a port published on 127.0.0.1 may lead here; the firewall stops 127.0.0.1 on a wire",
         _ => "the host passes packets on from one device to another",
     }
 }
 
 fn of_element(element: &Element) -> &'static str {
     match element {
-        Element::Enter { .. } => "strangers reach only what is published",
+        Element::Enter { verdict: Verdict::Published, .. } => "strangers reach only what is published",
+        Element::Enter { verdict: Verdict::Routed, .. } => "strangers reach it directly, but only what is published",
+        Element::Enter { verdict: Verdict::Accept, .. } => "strangers reach everything",
+        Element::Enter { .. } => "strangers reach nothing",
+        Element::Between { from, to, .. } if from != to => "this device of the host is trusted",
         Element::Between { verdict, .. } if verdict.chain().is_none() => "neighbours reach each other",
         Element::Between { .. } => "neighbours reach each other only where they are linked",
         Element::Bridge { .. } => "a bridge of ours: what comes from it is looked at closely",

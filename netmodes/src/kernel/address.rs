@@ -2,7 +2,12 @@
 //!
 //! ```text
 //! Cidr 172.18.0.1/16 on br-a   ->   RTM_NEWADDR { index, local, broadcast }   and the kernel's own route 172.18.0.0/16
+//! Cidr fd00::1/64    on br-a   ->   RTM_NEWADDR { index, local, nodad }       usable at once
 //! ```
+//!
+//! Leases make an address its owner's, so nobody asks the link whether it is free (duplicate address detection, RFC
+//! 4862, section 5.4): that would take a second, for ever on a bridge without ports, and a port with `hairpin` hears its
+//! own question.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,11 +22,14 @@ use super::tried;
 use crate::address::Cidr;
 use crate::error::Error;
 
-/// `ip addr add ADDRESS dev DEVICE [noprefixroute]`
+/// `ip addr add ADDRESS dev DEVICE [noprefixroute] [nodad]`
 pub(super) fn add(socket: &mut Socket, device: &str, address: Cidr, on_link: bool) -> Result<(), Error> {
     let mut message = message(socket, device, address)?;
-    if !on_link {
-        message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute | AddressFlags::Nodad));
+    let mut flags = AddressFlags::empty();
+    flags.set(AddressFlags::Noprefixroute, !on_link);
+    flags.set(AddressFlags::Nodad, address.address.is_ipv6());
+    if !flags.is_empty() {
+        message.attributes.push(AddressAttribute::Flags(flags));
     }
     let mut batch = Batch::default();
     batch.route(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL);
@@ -54,12 +62,10 @@ fn send(socket: &mut Socket, mut batch: Batch, what: &str) -> Result<(), Error> 
     socket.send(batch).map(|_| ()).map_err(tried(what))
 }
 
-/// All IPv4 addresses of this network namespace with their devices' numbers: a dump of RTM_GETADDR.
+/// All addresses of this network namespace, of both families, with their devices' numbers: a dump of RTM_GETADDR.
 pub(super) fn all(socket: &mut Socket) -> Result<Vec<(u32, Cidr)>, Error> {
-    let mut message = AddressMessage::default();
-    message.header.family = rtnetlink::packet_route::AddressFamily::Inet;
     let mut batch = Batch::default();
-    batch.route(RouteNetlinkMessage::GetAddress(message), Batch::DUMP);
+    batch.route(RouteNetlinkMessage::GetAddress(AddressMessage::default()), Batch::DUMP);
     let answers = socket.send(batch).map_err(tried("list this host's addresses"))?;
     Ok(answers.iter().filter_map(|answer| parse(&answer.body)).collect())
 }
@@ -68,6 +74,12 @@ pub(super) fn all(socket: &mut Socket) -> Result<Vec<(u32, Cidr)>, Error> {
 fn parse(body: &[u8]) -> Option<(u32, Cidr)> {
     let index = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
     let value = |wanted| attributes(body.get(8..).unwrap_or_default()).find(|(kind, _)| *kind == wanted);
-    let octets: [u8; 4] = value(2).or_else(|| value(1))?.1.try_into().ok()?;
-    Some((index, Cidr::new(Ipv4Addr::from(octets).into(), body[1])?))
+    let address = octets(value(2).or_else(|| value(1))?.1)?;
+    Some((index, Cidr::new(address, body[1])?))
+}
+
+/// An address of either family, by its length.
+pub(super) fn octets(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

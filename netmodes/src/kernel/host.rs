@@ -2,18 +2,21 @@
 //!
 //! ```text
 //! taken          routes of every table, addresses of every device, with the device's name for the sentence
-//! link           one device by name
-//! mtu_outwards   MTU of the device by which the host sends to the outside
+//! link, links    one device by name, all of them
+//! mtu_outwards   what the host's way out carries at once, of a family
+//! believers      devices that take routes from router advertisements
 //! ```
 
-use std::net::Ipv4Addr;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Kernel, Link, Socket, address, link, route};
+use super::{Kernel, Link, Route, Socket, address, link, route};
 use crate::error::Error;
 use crate::subnet::Taken;
 
 /// Any address outside will do: the question is which default route is taken. (RFC 5737 would be "nowhere".)
-const OUTSIDE: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
+const OUTSIDE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)), IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111))];
 
 impl Kernel {
     /// A device of the host by its name.
@@ -24,10 +27,33 @@ impl Kernel {
         link::find(&mut self.host.route, name)
     }
 
-    /// In bytes; `None` if there is no way out.
-    pub(crate) fn mtu_outwards(&mut self) -> Result<Option<u32>, Error> {
-        let Some(index) = route::towards(&mut self.host.route, OUTSIDE)? else { return Ok(None) };
-        Ok(link::by_index(&mut self.host.route, index)?.map(|link| link.mtu))
+    /// Every device of the host.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+        link::all(&mut self.host.route)
+    }
+
+    /// What the way out carries at once, in bytes: the route's own limit, or its device's. `None` if there is no way out.
+    pub(crate) fn mtu_outwards(&mut self, ipv6: bool) -> Result<Option<u32>, Error> {
+        let route = route::towards(&mut self.host.route, OUTSIDE[usize::from(ipv6)])?;
+        let Some(Route { device: Some(index), mtu, .. }) = route else { return Ok(None) };
+        let device = link::by_index(&mut self.host.route, index)?.map(|link| link.mtu);
+        Ok(device.into_iter().chain(mtu).min())
+    }
+
+    /// The devices that believe router advertisements only while the host does not forward (accept_ra = 1): empty if it
+    /// does already. Ports of bridges hear nothing themselves.
+    pub(crate) fn believers(&mut self) -> Result<Vec<String>, Error> {
+        let setting = |key: String| fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{key}")).unwrap_or_default();
+        if setting("all/forwarding".into()).trim() != "0" {
+            return Ok(Vec::new());
+        }
+        let hears = |link: &Link| link.up && !link.loopback && link.master.is_none();
+        let believes = |link: &Link| setting(format!("{}/accept_ra", link.name)).trim() == "1";
+        let links = self.links()?.into_iter().filter(|link| hears(link) && believes(link));
+        Ok(links.map(|link| link.name).collect())
     }
 }
 

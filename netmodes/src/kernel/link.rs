@@ -43,6 +43,10 @@ pub struct Link {
     pub mtu: u32,
     /// IFF_UP
     pub up: bool,
+    /// IFF_LOOPBACK
+    pub loopback: bool,
+    /// The number of the bridge that it is a port of.
+    pub master: Option<u32>,
 }
 
 /// RTM_GETLINK by name; `None` if there is no such device.
@@ -65,16 +69,27 @@ fn get(socket: &mut Socket, message: LinkMessage, what: &str) -> Result<Option<L
     }
 }
 
+/// Every device of this network namespace: a dump of RTM_GETLINK.
+pub(super) fn all(socket: &mut Socket) -> Result<Vec<Link>, Error> {
+    let mut batch = Batch::default();
+    batch.route(RouteNetlinkMessage::GetLink(LinkMessage::default()), Batch::DUMP);
+    let answers = socket.send(batch).map_err(tried("list the devices"))?;
+    Ok(answers.iter().filter_map(|answer| parse(&answer.body)).collect())
+}
+
 /// struct ifinfomsg of 16 bytes (index at 4, flags at 8), then IFLA_* attributes.
 fn parse(body: &[u8]) -> Option<Link> {
     let number = |bytes: &[u8]| bytes.try_into().map(u32::from_ne_bytes).unwrap_or_default();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string();
-    let mut link = Link { index: number(body.get(4..8)?), up: body.get(8)? & 1 == 1, ..Link::default() };
+    let flags = number(body.get(8..12)?);
+    let mut link =
+        Link { index: number(body.get(4..8)?), up: flags & 1 != 0, loopback: flags & 8 != 0, ..Link::default() };
     for (kind, value) in attributes(body.get(16..)?) {
         match kind {
             1 => link.mac = value.try_into().ok().map(Mac),
             3 => link.name = text(value),
             4 => link.mtu = number(value),
+            10 => link.master = Some(number(value)),
             20 => link.alias = text(value),
             18 => link.kind = attributes(value).find(|(kind, _)| *kind == 1).map(|(_, kind)| text(kind))?,
             _ => {}

@@ -99,7 +99,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn facts() -> Facts {
-        Facts { mtu: 1500, bridge_table: true }
+        Facts { mtu: 1500, bridge_table: true, ..Facts::default() }
     }
 
     /// A container's plan on one network, as a start puts it together.

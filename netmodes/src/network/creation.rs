@@ -13,7 +13,7 @@ use super::options::{self, GatewayMode};
 use super::store::not_found;
 use super::{DEFAULT, DEFAULT_DEVICE, Network, Networks, NewNetwork, record};
 use crate::error::Error;
-use crate::facts::Facts;
+use crate::facts::{Facts, LEAST_OF_IPV6};
 use crate::kernel::{self, Kernel};
 use crate::lock::Lock;
 use crate::modes::bridge;
@@ -95,8 +95,13 @@ impl Networks {
             return Err(Error::ForeignBridge(bridge));
         }
         let [gateway_mode_ipv4, gateway_mode_ipv6] = meaning.gateway_modes;
+        let subnets = self.subnets(new)?;
+        let mtu = meaning.mtu.or(self.settings.networks.mtu);
+        if let Some(mtu) = mtu.filter(|mtu| *mtu < LEAST_OF_IPV6 && subnets.iter().any(Subnet::is_ipv6)) {
+            return Err(Error::Refused(format!("invalid MTU {mtu}: IPv6 needs {LEAST_OF_IPV6} at least (RFC 8200)")));
+        }
         Ok(Network {
-            mtu: meaning.mtu.or(self.settings.networks.mtu),
+            mtu,
             icc: meaning.icc,
             masquerade: meaning.masquerade,
             internal: new.internal,
@@ -107,7 +112,7 @@ impl Networks {
             binding: meaning.binding,
             options: new.options.clone(),
             labels: new.labels.clone(),
-            ..Network::plain(id, new.name.clone(), created.into(), bridge, self.subnets(new)?)
+            ..Network::plain(id, new.name.clone(), created.into(), bridge, subnets)
         })
     }
 
@@ -159,9 +164,8 @@ impl Networks {
     pub(super) fn is_as_settled(&self, network: &Network) -> bool {
         let settled = &self.settings.bridge;
         let subnets = settled.subnets().unwrap_or_default();
-        let has_ipv6 = network.subnets.iter().any(Subnet::is_ipv6);
         subnets.iter().all(|subnet| network.subnets.contains(subnet))
-            && settled.address6.is_some() == has_ipv6
+            && settled.address6.is_some() == network.has_ipv6()
             && settled.icc == network.icc
             && self.settings.networks.mtu == network.mtu
     }

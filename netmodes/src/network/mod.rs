@@ -105,6 +105,11 @@ impl Network {
         Some(Leased { address, prefix: subnet.subnet.prefix, gateway: is_way_out.then_some(subnet.gateway) })
     }
 
+    /// Has it a subnet of IPv6?
+    pub fn has_ipv6(&self) -> bool {
+        self.subnets.iter().any(Subnet::is_ipv6)
+    }
+
     /// Its subnet of one family.
     pub fn subnet(&self, family: Family) -> Option<&Subnet> {
         self.subnets.iter().find(|subnet| Family::of(subnet.subnet.address) == family)

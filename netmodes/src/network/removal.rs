@@ -141,7 +141,7 @@ fn check_default(network: &Network) -> Result<(), Error> {
 
 /// The bridge and the elements. What undoing needs of the steps does not depend on facts.
 fn to_undo(network: &Network) -> Vec<Step> {
-    let mut steps = bridge::shared(network, &Facts { mtu: 0, bridge_table: false });
+    let mut steps = bridge::shared(network, &Facts::default());
     steps.retain(|step| matches!(step, Step::Bridge { .. } | Step::Element(_)));
     steps
 }

@@ -132,7 +132,7 @@ fn on_bridge(record: &Record) -> Plan {
 }
 
 fn network_facts() -> NetworkFacts {
-    NetworkFacts { mtu: 1500, bridge_table: true }
+    NetworkFacts { mtu: 1500, bridge_table: true, ..NetworkFacts::default() }
 }
 
 /// The script of the example, on a host with control groups of version 2 and one processor.
