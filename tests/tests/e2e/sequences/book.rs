@@ -14,6 +14,7 @@ use super::random::Random;
 
 // No letters of hexadecimal digits alone: such a name is also the beginning of an id.
 const NETWORKS: [&str; 3] = ["east", "north", "west"];
+const DEFAULT: &str = "bridge";
 const CONTAINERS: [&str; 5] = ["v", "w", "x", "y", "z"];
 const PORTS: [u16; 3] = [8000, 8001, 8002];
 
@@ -29,6 +30,8 @@ pub enum Move {
     Rm(&'static str),
     KillMonitor(&'static str),
     KillInit(&'static str),
+    Connect(&'static str, &'static str),
+    Disconnect(&'static str, &'static str),
 }
 
 /// A container as it should be.
@@ -53,7 +56,9 @@ impl Book {
         // Mostly those that are there: a sequence of refusals would ask little.
         let there: Vec<&str> = self.containers.keys().copied().collect();
         let name = if there.is_empty() || random.below(8) == 0 { random.one(&CONTAINERS) } else { random.one(&there) };
-        match random.below(20) {
+        match random.below(26) {
+            20..23 => Move::Connect(network, name),
+            23..26 => self.disconnect(random, network, name),
             0..3 => Move::NetworkCreate(network),
             3..5 => Move::NetworkRm(network),
             5..11 => self.run(random),
@@ -63,6 +68,17 @@ impl Book {
             16 | 17 => Move::Rm(name),
             18 => Move::KillMonitor(name),
             _ => Move::KillInit(name),
+        }
+    }
+
+    /// Not from the last network where ports are published: whether they are held then, nobody has promised.
+    fn disconnect(&self, random: &mut Random, network: &'static str, name: &'static str) -> Move {
+        let entry = self.containers.get(name).cloned().unwrap_or_default();
+        let on: Vec<&str> = entry.networks.into_iter().collect();
+        match on.len() {
+            0 => Move::Disconnect(network, name),
+            1 if !entry.ports.is_empty() => Move::Connect(network, name),
+            _ => Move::Disconnect(random.one(&on), name),
         }
     }
 
@@ -101,6 +117,14 @@ impl Book {
                 let entry = &self.containers[name];
                 if entry.running { Vec::new() } else { self.obstacles(entry.networks.iter(), entry.ports.iter()) }
             }
+            Move::Connect(_, name) | Move::Disconnect(_, name) if !known(name) => vec!["No such container"],
+            Move::Connect(network, name) if self.containers[name].networks.contains(network) => {
+                vec!["already attached", "not found"]
+            }
+            Move::Connect(network, _) => said("not found", !self.exists(network)),
+            Move::Disconnect(network, name) if !self.containers[name].networks.contains(network) => {
+                vec!["is not connected", "not found"]
+            }
             _ => Vec::new(),
         }
     }
@@ -112,9 +136,14 @@ impl Book {
         mut ports: impl Iterator<Item = &'a u16>,
     ) -> Vec<&'static str> {
         let taken = |port: &u16| self.running().any(|(_, entry)| entry.ports.contains(port));
-        let mut obstacles = said("not found", networks.any(|network| !self.networks.contains(network)));
+        let mut obstacles = said("not found", networks.any(|network| !self.exists(network)));
         obstacles.extend(said("already allocated", ports.any(taken)));
         obstacles
+    }
+
+    /// The default network is there without being created.
+    fn exists(&self, network: &str) -> bool {
+        network == DEFAULT || self.networks.contains(network)
     }
 
     /// Those that run.
@@ -128,8 +157,9 @@ impl Book {
             Move::NetworkCreate(network) => drop(self.networks.insert(network)),
             Move::NetworkRm(network) => drop(self.networks.remove(network)),
             Move::Run { name, networks, ports } => {
+                let default = if networks.is_empty() { &[DEFAULT][..] } else { &[] };
                 let entry = Entry {
-                    networks: networks.iter().copied().collect(),
+                    networks: networks.iter().chain(default).copied().collect(),
                     ports: ports.iter().copied().collect(),
                     running: true,
                 };
@@ -138,13 +168,17 @@ impl Book {
             Move::Start(name) | Move::Restart(name) => self.runs(name, true),
             Move::Stop(name) | Move::KillMonitor(name) | Move::KillInit(name) => self.runs(name, false),
             Move::Rm(name) => drop(self.containers.remove(name)),
+            Move::Connect(network, name) => self.at(name, |entry| entry.networks.insert(network)),
+            Move::Disconnect(network, name) => self.at(name, |entry| entry.networks.remove(network)),
         }
     }
 
     fn runs(&mut self, name: &str, running: bool) {
-        if let Some(entry) = self.containers.get_mut(name) {
-            entry.running = running;
-        }
+        self.at(name, |entry| std::mem::replace(&mut entry.running, running));
+    }
+
+    fn at(&mut self, name: &str, change: impl FnOnce(&mut Entry) -> bool) {
+        self.containers.get_mut(name).map(change);
     }
 }
 
@@ -166,6 +200,8 @@ impl fmt::Display for Move {
             }
             Move::Start(name) => write!(f, "pontoon start {name}"),
             Move::Stop(name) => write!(f, "pontoon stop -t 0 {name}"),
+            Move::Connect(network, name) => write!(f, "pontoon network connect {network} {name}"),
+            Move::Disconnect(network, name) => write!(f, "pontoon network disconnect {network} {name}"),
             Move::Restart(name) => write!(f, "pontoon restart -t 0 {name}"),
             Move::Rm(name) => write!(f, "pontoon rm -f {name}"),
             // One that does not run has none.

@@ -39,7 +39,9 @@ pub fn disagreements(host: &Host, book: &Book) -> Vec<String> {
     against_the_book(book, &seen, &mut wrong);
     networks(book, sections["networks"], &mut wrong);
     addresses(&seen, sections["leases"], &mut wrong);
-    elements(&seen, sections["nft"], sections["links"], &mut wrong);
+    let rules: Value = serde_json::from_str(sections["nft"]).expect("nft's JSON");
+    elements(&seen, &rules, sections["links"], &mut wrong);
+    published(book, &rules, &mut wrong);
     listeners(book, sections["listeners"], &mut wrong);
     names(host, book, &seen, &mut wrong);
     wrong
@@ -97,8 +99,7 @@ fn against_the_book(book: &Book, seen: &BTreeMap<String, Seen>, wrong: &mut Vec<
             continue;
         }
         let networks: BTreeSet<&str> = seen.endpoints.keys().map(String::as_str).collect();
-        let default = BTreeSet::from(["bridge"]);
-        if networks != if entry.networks.is_empty() { default } else { entry.networks.clone() } {
+        if networks != entry.networks {
             wrong.push(format!("{name} is on {networks:?} and not on {:?}", entry.networks));
         }
         if seen.ports != entry.ports {
@@ -135,8 +136,7 @@ fn addresses(seen: &BTreeMap<String, Seen>, text: &str, wrong: &mut Vec<String>)
 }
 
 /// Every word of every element that is an address or a device belongs to somebody.
-fn elements(seen: &BTreeMap<String, Seen>, rules: &str, links: &str, wrong: &mut Vec<String>) {
-    let rules: Value = serde_json::from_str(rules).expect("nft's JSON");
+fn elements(seen: &BTreeMap<String, Seen>, rules: &Value, links: &str, wrong: &mut Vec<String>) {
     let links: BTreeSet<&str> = links.lines().collect();
     let living = seen.values().filter(|seen| seen.running);
     let addresses: BTreeSet<IpAddr> =
@@ -155,6 +155,18 @@ fn elements(seen: &BTreeMap<String, Seen>, rules: &str, links: &str, wrong: &mut
         }
     }
     wrong.extend(told);
+}
+
+/// The ports that lead somewhere are those of the living.
+fn published(book: &Book, rules: &Value, wrong: &mut Vec<String>) {
+    let maps = rules["nftables"].as_array().into_iter().flatten().map(|item| &item["map"]);
+    let elements = maps.filter(|map| map["name"] == "publish4").filter_map(|map| map["elem"].as_array()).flatten();
+    let lead: BTreeSet<u64> = elements.filter_map(|element| element[0]["concat"][1].as_u64()).collect();
+    let expected: BTreeSet<u64> =
+        book.running().flat_map(|(_, entry)| &entry.ports).map(|port| (*port).into()).collect();
+    if lead != expected {
+        wrong.push(format!("{lead:?} lead somewhere, {expected:?} are published"));
+    }
 }
 
 fn words_in(value: &Value, words: &mut Vec<String>) {
