@@ -101,7 +101,6 @@ impl<D: Directory> Machine<D> {
     }
 
     /// Where names are looked up.
-    #[cfg(test)]
     pub fn directory(&self) -> &D {
         &self.directory
     }

@@ -9,6 +9,7 @@
 //!   machine.rs   the rules (pure)            clients.rs   who may stay connected
 //!   exchanges.rs questions on their way      links.rs     how many ports they may use
 //!   sockets.rs   which netns                 stream.rs    messages over TCP       random.rs  ids
+//!   recent.rs    one look a turn
 //! ```
 //!
 //! Each monitor serves its own container alone, so whatever a container sends can only spoil its own service. This file
@@ -19,6 +20,7 @@ mod exchanges;
 mod links;
 mod machine;
 mod random;
+mod recent;
 #[cfg(test)]
 mod socket_tests;
 mod sockets;
@@ -32,7 +34,7 @@ use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use netmodes::names::answer::Transport;
+use netmodes::names::answer::{LARGEST_QUERY, Transport};
 use netmodes::names::directory::{Member, Registries};
 use netmodes::names::resolv::Upstream;
 
@@ -40,6 +42,7 @@ use super::service::{Readiness, Service, Watch};
 use clients::ClientId;
 use links::LinkId;
 use machine::{Client, Effect, Event, Machine};
+use recent::Recent;
 use sockets::{tcp_link, udp_link};
 use stream::Stream;
 
@@ -47,7 +50,7 @@ pub use sockets::ResolverSockets;
 
 /// Messages taken from one socket before the others have their turn.
 const TURN: usize = 64;
-/// Room for the largest datagram, in bytes; only what arrives is ever touched.
+/// Room for the largest answer from outside, in bytes. It is asked for when one has come, as most monitors see none.
 const LARGEST: usize = 65_536;
 
 /// How long no connection is accepted after the kernel has refused one (descriptors have run out); without the pause
@@ -69,12 +72,11 @@ pub struct Config {
 pub struct Resolver {
     sockets: ResolverSockets,
     upstreams: Vec<Upstream>,
-    machine: Machine<Registries>,
+    machine: Machine<Recent<Registries>>,
     links: BTreeMap<LinkId, Link>,
     clients: BTreeMap<ClientId, Stream>,
     last_client: ClientId,
     accept_again: Option<Instant>,
-    buffer: Vec<u8>,
 }
 
 enum Link {
@@ -88,11 +90,10 @@ impl Resolver {
     pub fn new(sockets: ResolverSockets, config: Config, alive: Box<dyn Fn(&str) -> bool>) -> Self {
         let mut upstreams = config.upstreams;
         upstreams.truncate(netmodes::names::resolv::MOST_UPSTREAMS);
-        let directory = Registries { members: config.members, alive };
+        let directory = Recent::new(Registries { members: config.members, alive });
         let machine = Machine::new(directory, upstreams.len(), config.ndots_set);
         let (links, clients) = (BTreeMap::new(), BTreeMap::new());
-        let buffer = vec![0; LARGEST];
-        Self { sockets, upstreams, machine, links, clients, last_client: 0, accept_again: None, buffer }
+        Self { sockets, upstreams, machine, links, clients, last_client: 0, accept_again: None }
     }
 
     /// The container has come to other networks, or to other servers.
@@ -100,7 +101,7 @@ impl Resolver {
         self.upstreams = config.upstreams;
         self.upstreams.truncate(netmodes::names::resolv::MOST_UPSTREAMS);
         let members = config.members;
-        self.machine.renew(|directory| directory.members = members, self.upstreams.len(), config.ndots_set);
+        self.machine.renew(|recent| recent.directory.members = members, self.upstreams.len(), config.ndots_set);
     }
 
     /// Gives the machine one event and carries out what it says, until it says nothing more.
@@ -154,14 +155,20 @@ impl Resolver {
         }
     }
 
+    /// First everything that waits is received, then it is answered: see [`Recent`].
     fn take_datagrams(&mut self) {
-        let now = Instant::now();
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut queries = Vec::new();
+        // One byte more than is looked at, so that what is too long is seen to be.
+        let mut buffer = [0; LARGEST_QUERY + 1];
         for _ in 0..TURN {
             let Ok((size, from)) = self.sockets.udp.recv_from(&mut buffer) else { break };
-            self.step(Event::Query { client: Client::Udp(from), message: &buffer[..size] }, now);
+            queries.push((Client::Udp(from), buffer[..size].to_vec()));
         }
-        self.buffer = buffer;
+        let now = Instant::now();
+        self.machine.directory().forget();
+        for (client, message) in queries {
+            self.step(Event::Query { client, message: &message }, now);
+        }
     }
 
     fn take_connections(&mut self) {
@@ -192,6 +199,7 @@ impl Resolver {
     /// Serves the queries that a client has sent, one after the other, the next one only when the last is answered; and
     /// closes when it has sent all and has all its answers.
     fn settle(&mut self, id: ClientId) {
+        self.machine.directory().forget();
         while let Some(stream) = self.clients.get_mut(&id).filter(|s| !s.sending() && !self.machine.waiting(id)) {
             match stream.next() {
                 Some(message) => self.step(Event::Query { client: Client::Tcp(id), message: &message }, Instant::now()),
@@ -213,7 +221,7 @@ impl Resolver {
 
     fn serve_link(&mut self, id: LinkId) {
         let now = Instant::now();
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = vec![0; LARGEST];
         for _ in 0..TURN {
             let message = match self.links.get_mut(&id).map(|link| link.receive(&mut buffer)) {
                 Some(Ok(Some(size))) => &buffer[..size],
@@ -226,7 +234,6 @@ impl Resolver {
             };
             self.step(Event::Answered { link: id, message }, now);
         }
-        self.buffer = buffer;
         self.settle_all();
     }
 
