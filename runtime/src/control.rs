@@ -121,6 +121,11 @@ pub enum Reply {
         /// Shell.
         text: String,
     },
+    /// Something that the person should know, and that ends nothing: before `Started`.
+    Warned {
+        /// Without a word in front.
+        sentence: String,
+    },
     /// The program runs.
     Started,
     /// The program could not be started; everything is undone.

@@ -14,6 +14,7 @@
 mod address;
 mod conntrack;
 mod firewall;
+mod foreign;
 mod host;
 mod link;
 mod netns;
@@ -33,6 +34,7 @@ use crate::error::Error;
 use crate::nft::Data;
 use crate::plan::{Place, Step};
 
+pub use foreign::{ForeignDrop, forwards};
 pub use link::Link;
 pub use route::Route;
 pub use socket::{Answer, Batch, Refusal, Socket};

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     GetTable = 1,
     DelTable = 2,
     NewChain = 3,
+    GetChain = 4,
     NewRule = 6,
     GetRule = 7,
     DelRule = 8,
@@ -48,6 +49,7 @@ pub(crate) fn family(table: &str) -> u8 {
     match table {
         "inet" => 1,
         "ip" => 2,
+        "ip6" => 10,
         _ => 7,
     }
 }

@@ -6,6 +6,7 @@
 //! element.rs     elements of sets and maps                  all that changes afterwards
 //! rule.rs        one rule: loads, comparisons, look-ups, a verdict
 //! message.rs     attributes, messages, transactions
+//! foreign.rs     what others have: chains that drop by policy
 //! ```
 //!
 //! Chains and rules are fixed, so that publishing the thousandth port costs what the first did, undo is one key, and a
@@ -14,6 +15,7 @@
 #[cfg(test)]
 mod decoded;
 mod element;
+mod foreign;
 mod message;
 mod resolver;
 mod rule;
@@ -21,6 +23,7 @@ mod ruleset;
 mod userdata;
 
 pub use element::{Data, Element, Family, Verdict};
+pub(crate) use foreign::{chains_query, forward_drop, rules_of};
 pub(crate) use message::{Part, Transaction, value_of};
 pub(crate) use resolver::resolver;
 pub(crate) use ruleset::{probe_bridge, rule_count, rules_query, table_is_whole, table_query, tables};

@@ -76,7 +76,7 @@ pub fn proxied() -> Vec<Signal> {
 /// The [`Failure`] that the monitor reports.
 pub fn start(connection: &Connection) -> Result<()> {
     let mut reply = connection.ask(&Request::Start)?;
-    while let Reply::Explained { text } = reply {
+    while let Some(text) = aside(&reply) {
         eprint!("{text}");
         reply = connection.next_reply()?;
     }
@@ -86,6 +86,15 @@ pub fn start(connection: &Connection) -> Result<()> {
         // It ended before it could be said that it ran: it ran.
         Reply::Exited { .. } => Ok(()),
         other => bail!("the monitor said {other:?} where it should have said Started"),
+    }
+}
+
+/// What is only to be printed on stderr, if the reply is nothing else.
+fn aside(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Explained { text } => Some(text.clone()),
+        Reply::Warned { sentence } => Some(format!("WARNING: {sentence}\n")),
+        _ => None,
     }
 }
 
@@ -175,9 +184,9 @@ impl Talk {
                 let _ = self.connection.send(&Request::CloseStdin, &[]);
             }
             while let Some(reply) = self.replies.pop_front() {
-                if let Reply::Explained { text } = &reply {
+                if let Some(text) = aside(&reply) {
                     // A raw terminal does not go back to the first column by itself.
-                    eprint!("{}", if manner.tty { text.replace('\n', "\r\n") } else { text.clone() });
+                    eprint!("{}", if manner.tty { text.replace('\n', "\r\n") } else { text });
                     continue;
                 }
                 runs |= reply == Reply::Started;

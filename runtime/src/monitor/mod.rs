@@ -34,6 +34,7 @@ pub mod stopping;
 pub mod streams;
 pub mod teardown;
 pub mod telling;
+mod warnings;
 
 use std::ffi::OsString;
 

@@ -117,6 +117,10 @@ impl Run {
         if fresh {
             connection.apply(&self.container)?;
             phases::mark(WHO, "the network is made");
+            for sentence in connection.warnings() {
+                self.clients.reply(STARTER, &Reply::Warned { sentence });
+            }
+            phases::mark(WHO, "other firewalls were looked at");
         }
         self.connect_streams(ends, process.tty.then(|| launched.console()).transpose()?)?;
         for message in early {

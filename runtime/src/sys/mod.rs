@@ -5,6 +5,7 @@
 //! mount    mount_setattr(2)                          term  terminal ioctls
 //! seccomp  seccomp(2) and the syscall numbers        bpf   bpf(2) for the cgroup v2 device filter
 //! capability  prctl(PR_CAPBSET_DROP) by number       memory  malloc_trim(3)
+//! iptables   getsockopt(IPT_SO_GET_ENTRIES)
 //! ```
 //!
 //! Each function is a safe door to one system call that nix does not offer, or offers only as `unsafe`; each `unsafe`
@@ -13,6 +14,7 @@
 pub mod bpf;
 pub mod capability;
 pub mod fds;
+pub mod iptables;
 pub mod memory;
 pub mod mount;
 pub mod process;

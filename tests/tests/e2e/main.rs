@@ -7,7 +7,7 @@
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 publish_all           -P, both families
-//!   live_ports  port add and rm, while it runs      reload                network reload
+//!   live_ports  port add and rm, while it runs      reload, foreign       network reload; firewalls of others
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   names, networks                                 DNS, hosts, network commands
 //!   answers, floods                                 the name server, question by question, and by the thousand
@@ -27,6 +27,7 @@ mod explain;
 mod faults;
 mod flags;
 mod floods;
+mod foreign;
 mod given;
 mod harness;
 mod hostile_images;

@@ -31,6 +31,7 @@ use super::crossing::Crossing;
 use super::etc_files::Files;
 use super::netns::{Netns, Opened};
 use super::resolver::{Resolver, ResolverSockets};
+use super::warnings;
 use crate::container::record::{Attachment, Mode};
 use crate::container::state::Endpoint;
 use crate::container::store::{journals_in, names_in};
@@ -148,6 +149,17 @@ impl Connection {
         self.naming.apply(container, &mut self.kernel)?;
         apply(&self.outlet, &mut self.kernel, &mut Journal::open(&container.journal_of("outlet"))?)?;
         Ok(())
+    }
+
+    /// What may keep its packets from passing, and is not ours to change.
+    pub fn warnings(&mut self) -> Vec<String> {
+        let bridges: Vec<&str> = self.attached.iter().map(|one| one.network.bridge.as_str()).collect();
+        let bridges: Vec<&str> = bridges.into_iter().filter(|bridge| !bridge.is_empty()).collect();
+        if bridges.is_empty() {
+            return Vec::new();
+        }
+        let ipv6 = self.attached.iter().any(|one| one.endpoint.leased(true).is_some());
+        warnings::about(&mut self.kernel, &bridges, ipv6)
     }
 
     /// The container has come to a network or left one, or one that it is linked to has started or ended.
