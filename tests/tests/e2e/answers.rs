@@ -108,3 +108,55 @@ fn root_answers_are_there_before_the_first_instruction_and_not_after_the_last() 
     assert!(seen > 0, "the asker was never reached");
     host.sh("pontoon rm -f asker; pontoon network rm my-net").ok();
 }
+
+#[test]
+fn root_answers_of_both_families_and_of_an_internal_network() {
+    let mut host = Host::ready();
+    // The first network of IPv6 switches it on, and nobody switches it off again.
+    host.sh("sysctl -qw net.ipv6.conf.all.forwarding=1").ok();
+    host.settle();
+    let mut upstream = host.lan_spawn(&format!("exec {PROBE} dns-serve 53 198.51.100.77"));
+    host.sh("pontoon network create --ipv6 --subnet fd00:5::/64 six; pontoon network create --internal inner").ok();
+    sleeper(&host, "one", "--network six --network-alias uno");
+    asker(&host, "--network six --add-host h:host-gateway");
+    let (four, six) =
+        (host.address("one"), host.inspect("{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}", "one"));
+    let octets: std::net::Ipv6Addr = six.parse().expect("an address");
+    let nibbles = octets.octets().into_iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|n| format!("{n:x}"));
+    let back = nibbles.rev().collect::<Vec<_>>().join(".") + ".ip6.arpa";
+    for (words, answer) in [
+        ("uno A", format!("NOERROR\nuno 600 A {four}")),
+        ("uno AAAA", format!("NOERROR\nuno 600 AAAA {six}")),
+        (&format!("{back} PTR"), format!("NOERROR\n{back} 600 PTR one.six")),
+    ] {
+        assert_eq!(ask(&host, "asker", words).trim_end(), answer, "{words}");
+    }
+    let hosts = host.sh("pontoon exec asker cat /etc/hosts").ok();
+    let gateway = host.inspect("{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", "asker");
+    let hostname = host.inspect("{{.Config.Hostname}}", "asker");
+    let own = host.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}", "asker");
+    let (own4, own6) = own.split_once(' ').expect("two addresses");
+    for line in [
+        "::1\tlocalhost ip6-localhost ip6-loopback".to_owned(),
+        format!("{gateway}\th"),
+        "fd00:5::1\th".into(),
+        format!("{own4}\t{hostname}"),
+        format!("{own6}\t{hostname}"),
+    ] {
+        assert!(hosts.lines().any(|found| found == line), "{line:?} in\n{hosts}");
+    }
+    assert!(ask(&host, "asker", "outside.example.org A").contains("198.51.100.77"));
+    host.sh("pontoon rm -f asker").ok();
+    asker(&host, "--network inner");
+    sleeper(&host, "two", "--network inner");
+    assert_eq!(ask(&host, "asker", "outside.example.org A"), "SERVFAIL", "a question is a way out");
+    assert_eq!(ask(&host, "asker", "two A"), format!("NOERROR\ntwo 600 A {}", host.address("two")));
+    let hosts = host.sh("pontoon exec asker cat /etc/hosts").ok();
+    assert!(!hosts.contains("::1"), "no lines of IPv6 without it:\n{hosts}");
+    host.sh("pontoon network connect six asker").ok();
+    assert!(ask(&host, "asker", "outside.example.org A").contains("198.51.100.77"), "now there is a way out");
+    assert!(host.sh("pontoon exec asker cat /etc/hosts").ok().contains("::1\tlocalhost ip6-localhost"));
+    upstream.kill();
+    upstream.wait();
+    host.sh("pontoon rm -f asker one two; pontoon network rm six inner").ok();
+}

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   db ── stops ── starts with another address ──>  the line in web goes and comes again, web's own lines stay
+//!   icc=false                  db's exposed ports open for web alone, in both families, by the address that it has now
 //!   web --link db:store        hosts: "172.17.0.2 store <host name> db"      STORE_PORT=tcp://172.17.0.2:5432 …
 //! ```
 
@@ -161,4 +162,49 @@ fn root_links_are_shown_and_explained() {
     let shown = host.sh("pontoon inspect -f '{{json .HostConfig.Links}}' web").ok();
     assert_eq!(shown, "[\"/base:/web/store\"]", "by the name that it has now");
     host.sh("pontoon rm -f base web").ok();
+}
+
+/// Where a host's settings say that neighbours of the default network are strangers.
+const STRANGERS: &str = "/run/test/strangers.toml";
+
+/// Whether a page of `url` can be had in `container`.
+fn reaches(host: &Host, container: &str, url: &str) -> bool {
+    host.sh(&format!("pontoon exec {container} timeout 1 wget -qO- {url}/hostname")).code == 0
+}
+
+#[test]
+fn root_links_open_exposed_ports_where_neighbours_are_strangers() {
+    let mut host = Host::new();
+    host.sh(&format!("printf '[bridge]\\nicc = false\\naddress6 = \"fd00:17::1/64\"\\n' >{STRANGERS}")).ok();
+    host.sh(&format!("PONTOON_CONFIG={STRANGERS} pontoon run --rm busybox true")).ok();
+    host.settle();
+    let pontoon = |words: &str| host.sh(&format!("PONTOON_CONFIG={STRANGERS} pontoon {words}"));
+    pontoon("run -d --name db --expose 80 busybox sh -c 'httpd -p 81 -h /etc; exec httpd -f -p 80 -h /etc'").ok();
+    pontoon("run -d --name web --link db:store busybox sleep 1000").ok();
+    pontoon("run -d --name stranger busybox httpd -f -p 80 -h /etc").ok();
+    let six = |name: &str| host.inspect("{{.NetworkSettings.GlobalIPv6Address}}", name);
+    let settled = |what: &str, done: &dyn Fn() -> bool| eventually(what, SOON, done);
+    settled("a linked port is open", &|| reaches(&host, "web", "http://store"));
+    assert!(reaches(&host, "web", &format!("http://[{}]", six("db"))), "of IPv6, too");
+    assert!(!reaches(&host, "web", "http://store:81"), "a port that is not exposed");
+    assert!(!reaches(&host, "stranger", &format!("http://{}", host.address("db"))), "another container");
+    assert!(!reaches(&host, "db", &format!("http://{}", host.address("web"))), "the way back");
+    // Another one gets the address: the link does not lead there.
+    let old = host.address("db");
+    pontoon("stop -t 0 db").ok();
+    let elements = || host.sh("nft list set inet pontoon links4; nft list set inet pontoon links6").ok();
+    settled("the elements go", &|| !elements().contains("elements"));
+    pontoon("start db").ok();
+    assert_ne!(old, host.address("db"));
+    settled("the linked port is open again", &|| reaches(&host, "web", "http://store"));
+    assert!(!elements().contains(&format!(" {old} ")), "{}", elements());
+    // What a flushed firewall had of the link comes back with the rest.
+    host.sh("nft flush ruleset").ok();
+    pontoon("run --rm busybox true").ok();
+    assert!(elements().contains(&host.address("db")), "{}", elements());
+    let monitor = host.monitor("web").expect("a monitor");
+    host.sh(&format!("kill -9 {monitor}")).ok();
+    pontoon("rm -f web").ok();
+    assert!(!elements().contains("elements"), "gone with who links: {}", elements());
+    pontoon("rm -f db stranger").ok();
 }
