@@ -15,6 +15,8 @@
 mod control;
 mod ending;
 mod ground;
+#[cfg(test)]
+mod link_page;
 mod network;
 #[cfg(test)]
 mod pages;

@@ -20,7 +20,7 @@ use netmodes::network::Network as Segment;
 use netmodes::plan::Plan;
 use netmodes::subnet::Subnet;
 
-use super::{Network, Places, Scene, Script, creation, removal, script};
+use super::{Network, Places, Scene, Script, creation, link_page, removal, script};
 use crate::container::Record;
 use crate::isolate::account::Account;
 use crate::isolate::capabilities;
@@ -106,7 +106,7 @@ fn record(mode: serde_json::Value) -> Record {
     serde_json::from_value(text).unwrap()
 }
 
-fn segment() -> Segment {
+pub fn segment() -> Segment {
     let id = "ab12".repeat(16);
     let bridge = format!("br-{}", &id[..12]);
     let subnet = Subnet::plain("172.18.0.0/16".parse().unwrap());
@@ -203,7 +203,7 @@ fn opening(source: &str) -> (String, String) {
 }
 
 /// One group: its words, and its lines, each below the reason for it.
-fn section(group: &Group) -> String {
+pub fn section(group: &Group) -> String {
     let end = [group.why.find(": "), group.why.find(". ")].into_iter().flatten().min().unwrap_or(group.why.len());
     let (heading, rest) = (&group.why[..end], group.why.get(end + 2..).unwrap_or_default());
     let mut text = format!("\n### {}\n\n", heading.trim_end_matches('.'));
@@ -233,7 +233,7 @@ fn section(group: &Group) -> String {
     text
 }
 
-fn head(title: &str, source: &str) -> String {
+pub fn head(title: &str, source: &str) -> String {
     format!(
         "<!-- Generated from {source}: `make docs` renews it, and a test fails when it is stale. -->\n\n# {title}\n"
     )
@@ -312,6 +312,7 @@ fn pages() -> Vec<(&'static str, String)> {
         (HOST.path, page(&HOST, &example(&host, Network::Host), &nothing)),
         (NONE.path, page(&NONE, &example(&none, Network::Own(&lone)), &lone)),
         (CONTAINER.path, page(&CONTAINER, &example(&joined, Network::Joined("db".into())), &nothing)),
+        (link_page::PATH, link_page::text()),
         ("docs/isolation.md", isolation_page()),
     ]
 }
