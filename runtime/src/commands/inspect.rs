@@ -16,6 +16,7 @@ use crate::container::state::Endpoint;
 use crate::container::{Container, Containers, Record, State, Status};
 use crate::host::Host;
 use crate::monitor::linked;
+use crate::monitor::network::networks;
 use crate::{spec, text};
 
 /// Prints one JSON array for all, or one line a container by a template.
@@ -75,7 +76,7 @@ fn describe(container: &Container) -> Result<Value> {
         "HostConfig": host_config(container)?,
         "Mounts": mounts(record),
         "Config": config(record),
-        "NetworkSettings": network_settings(record, &state),
+        "NetworkSettings": network_settings(record, &endpoints(container, state)?),
     }))
 }
 
@@ -203,6 +204,24 @@ fn config(record: &Record) -> Value {
     })
 }
 
+/// The state with an endpoint for each network of the record: where the container does not run, one without addresses.
+fn endpoints(container: &Container, mut state: State) -> Result<State> {
+    if !state.endpoints.is_empty() {
+        return Ok(state);
+    }
+    let networks = networks(&container.host)?.list()?;
+    let id = |name: &str| networks.iter().find(|network| network.name == name).map(|network| network.id.clone());
+    let wishes = container.record.network.attachments.iter();
+    state.endpoints = wishes
+        .map(|wish| Endpoint {
+            network: wish.network.clone(),
+            network_id: id(&wish.network).unwrap_or_default(),
+            ..Endpoint::default()
+        })
+        .collect();
+    Ok(state)
+}
+
 fn network_settings(record: &Record, state: &State) -> Value {
     let networks: Map<String, Value> =
         state.endpoints.iter().map(|e| (e.network.clone(), endpoint(record, e))).collect();
@@ -236,7 +255,7 @@ fn endpoint(record: &Record, endpoint: &Endpoint) -> Value {
         "DriverOpts": wish.options,
         "GwPriority": wish.priority,
         "NetworkID": endpoint.network_id,
-        "EndpointID": endpoint_id(&record.id, &endpoint.network_id),
+        "EndpointID": if endpoint.interface.is_empty() { String::new() } else { endpoint_id(&record.id, &endpoint.network_id) },
         "Interface": endpoint.interface,
         "HostDevice": endpoint.host_device,
     });

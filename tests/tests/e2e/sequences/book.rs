@@ -12,9 +12,10 @@ use std::fmt;
 
 use super::random::Random;
 
-// No letters of hexadecimal digits alone: such a name is also the beginning of an id.
-const NETWORKS: [&str; 3] = ["east", "north", "west"];
-const DEFAULT: &str = "bridge";
+/// No letters of hexadecimal digits alone: such a name is also the beginning of an id.
+pub const NETWORKS: [&str; 3] = ["east", "north", "west"];
+/// The one that is there without being created.
+pub const DEFAULT: &str = "bridge";
 const CONTAINERS: [&str; 5] = ["v", "w", "x", "y", "z"];
 const PORTS: [u16; 3] = [8000, 8001, 8002];
 
@@ -23,7 +24,11 @@ const PORTS: [u16; 3] = [8000, 8001, 8002];
 pub enum Move {
     NetworkCreate(&'static str),
     NetworkRm(&'static str),
-    Run { name: &'static str, networks: Vec<&'static str>, ports: Vec<u16> },
+    Run {
+        name: &'static str,
+        networks: Vec<&'static str>,
+        ports: Vec<u16>,
+    },
     Start(&'static str),
     Stop(&'static str),
     Restart(&'static str),
@@ -32,6 +37,16 @@ pub enum Move {
     KillInit(&'static str),
     Connect(&'static str, &'static str),
     Disconnect(&'static str, &'static str),
+    PortAdd(&'static str, u16),
+    PortRm(&'static str, u16),
+    /// An administrator empties the firewall, and somebody has it put back.
+    Reload,
+    /// SIGKILL some milliseconds after the beginning, to the command or to the container's monitor.
+    Struck {
+        step: Box<Move>,
+        command: bool,
+        after: usize,
+    },
 }
 
 /// A container as it should be.
@@ -50,13 +65,29 @@ pub struct Book {
 }
 
 impl Book {
-    /// A move by chance; some of them are to be refused.
+    /// A move by chance; some of them are to be refused, some are struck down on their way.
     pub fn choose(&self, random: &mut Random) -> Move {
+        let step = self.choose_whole(random);
+        match step.container() {
+            Some(_) if random.below(4) == 0 => {
+                Move::Struck { step: step.into(), command: random.below(2) == 0, after: random.below(60) }
+            }
+            _ => step,
+        }
+    }
+
+    fn choose_whole(&self, random: &mut Random) -> Move {
         let network = random.one(&NETWORKS);
         // Mostly those that are there: a sequence of refusals would ask little.
         let there: Vec<&str> = self.containers.keys().copied().collect();
         let name = if there.is_empty() || random.below(8) == 0 { random.one(&CONTAINERS) } else { random.one(&there) };
-        match random.below(26) {
+        match random.below(32) {
+            26..29 if self.containers.get(name).is_some_and(|entry| entry.networks.is_empty()) => {
+                Move::Connect(network, name)
+            }
+            26..29 => Move::PortAdd(name, random.one(&PORTS)),
+            29..31 => Move::PortRm(name, random.one(&PORTS)),
+            31 => Move::Reload,
             20..23 => Move::Connect(network, name),
             23..26 => self.disconnect(random, network, name),
             0..3 => Move::NetworkCreate(network),
@@ -117,6 +148,8 @@ impl Book {
                 let entry = &self.containers[name];
                 if entry.running { Vec::new() } else { self.obstacles(entry.networks.iter(), entry.ports.iter()) }
             }
+            Move::PortAdd(name, port) => self.port_move(name, *port, true),
+            Move::PortRm(name, port) => self.port_move(name, *port, false),
             Move::Connect(_, name) | Move::Disconnect(_, name) if !known(name) => vec!["No such container"],
             Move::Connect(network, name) if self.containers[name].networks.contains(network) => {
                 vec!["already attached", "not found"]
@@ -126,6 +159,16 @@ impl Book {
                 vec!["is not connected", "not found"]
             }
             _ => Vec::new(),
+        }
+    }
+
+    fn port_move(&self, name: &str, port: u16, is_new: bool) -> Vec<&'static str> {
+        let Some(entry) = self.containers.get(name) else { return vec!["No such container"] };
+        match is_new {
+            false => said("no public port", !entry.ports.contains(&port)),
+            true if entry.ports.contains(&port) => vec!["already"],
+            true if entry.running => self.obstacles(std::iter::empty(), [port].iter()),
+            true => Vec::new(),
         }
     }
 
@@ -168,6 +211,10 @@ impl Book {
             Move::Start(name) | Move::Restart(name) => self.runs(name, true),
             Move::Stop(name) | Move::KillMonitor(name) | Move::KillInit(name) => self.runs(name, false),
             Move::Rm(name) => drop(self.containers.remove(name)),
+            Move::PortAdd(name, port) => self.at(name, |entry| entry.ports.insert(*port)),
+            Move::PortRm(name, port) => self.at(name, |entry| entry.ports.remove(port)),
+            // What has become of it, nobody knows before having looked.
+            Move::Reload | Move::Struck { .. } => {}
             Move::Connect(network, name) => self.at(name, |entry| entry.networks.insert(network)),
             Move::Disconnect(network, name) => self.at(name, |entry| entry.networks.remove(network)),
         }
@@ -186,6 +233,28 @@ fn said(sentence: &'static str, is: bool) -> Vec<&'static str> {
     if is { vec![sentence] } else { Vec::new() }
 }
 
+impl Move {
+    /// The container that a command is about.
+    pub fn container(&self) -> Option<&'static str> {
+        match self {
+            Move::Run { name, .. } | Move::Start(name) | Move::Stop(name) | Move::Restart(name) | Move::Rm(name) => {
+                Some(name)
+            }
+            Move::Connect(_, name) | Move::Disconnect(_, name) | Move::PortAdd(name, _) | Move::PortRm(name, _) => {
+                Some(name)
+            }
+            Move::Struck { step, .. } => step.container(),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes networks or ports of a container that may be running.
+    pub fn is_live_change(&self) -> bool {
+        use Move::{Connect, Disconnect, PortAdd, PortRm};
+        matches!(self, Connect(..) | Disconnect(..) | PortAdd(..) | PortRm(..))
+    }
+}
+
 /// As it is typed.
 impl fmt::Display for Move {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,6 +269,16 @@ impl fmt::Display for Move {
             }
             Move::Start(name) => write!(f, "pontoon start {name}"),
             Move::Stop(name) => write!(f, "pontoon stop -t 0 {name}"),
+            Move::PortAdd(name, port) => write!(f, "pontoon port add {name} {port}:80"),
+            Move::PortRm(name, port) => write!(f, "pontoon port rm {name} {port}:80"),
+            Move::Struck { step, command, after } => {
+                let blow = match command {
+                    true => "kill -9 $! || true".to_owned(),
+                    false => Move::KillMonitor(step.container().unwrap_or_default()).to_string(),
+                };
+                write!(f, "{step} & sleep 0.0{after:02}; {blow}; wait $! || true")
+            }
+            Move::Reload => write!(f, "nft flush ruleset; pontoon network reload"),
             Move::Connect(network, name) => write!(f, "pontoon network connect {network} {name}"),
             Move::Disconnect(network, name) => write!(f, "pontoon network disconnect {network} {name}"),
             Move::Restart(name) => write!(f, "pontoon restart -t 0 {name}"),

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use pontoon_tests::Host;
 use serde_json::Value;
 
-use super::book::Book;
+use super::book::{Book, DEFAULT, Entry, NETWORKS};
 
 /// What the host's name server says to every question: it is asked when Pontoon knows no answer.
 pub const ELSEWHERE: &str = "192.0.2.99";
@@ -47,6 +47,19 @@ pub fn disagreements(host: &Host, book: &Book) -> Vec<String> {
     wrong
 }
 
+/// Writes down what has become of a container that was struck while something was done with it: either is right, as long
+/// as everything agrees with it.
+pub fn take_over(host: &Host, book: &mut Book, name: &'static str) {
+    let seen = host.sh(&format!("pontoon inspect {name} 2>/dev/null || true")).ok();
+    let Some(seen) = containers(&seen).remove(name) else {
+        book.containers.remove(name);
+        return;
+    };
+    let known = |network: &String| NETWORKS.into_iter().chain([DEFAULT]).find(|known| known == network);
+    let networks = seen.endpoints.keys().filter_map(known).collect();
+    book.containers.insert(name, Entry { networks, ports: seen.wanted, running: seen.running });
+}
+
 /// A container as `inspect` shows it.
 struct Seen {
     id: String,
@@ -54,6 +67,8 @@ struct Seen {
     /// Network -> its id and the addresses there.
     endpoints: BTreeMap<String, (String, BTreeSet<IpAddr>)>,
     ports: BTreeSet<u16>,
+    /// Those of the record, whether it runs or not.
+    wanted: BTreeSet<u16>,
 }
 
 fn containers(text: &str) -> BTreeMap<String, Seen> {
@@ -69,8 +84,10 @@ fn container(value: &Value) -> Seen {
         let addresses = ["IPAddress", "GlobalIPv6Address"].iter().filter_map(|key| text(&value[key]).parse().ok());
         (text(&value["NetworkID"]), addresses.collect())
     };
-    let bound = settings["Ports"].as_object().into_iter().flat_map(|ports| ports.values());
-    let bound = bound.filter_map(Value::as_array).flatten();
+    let ports = |bound: &Value| {
+        let bound = bound.as_object().into_iter().flat_map(|ports| ports.values());
+        bound.filter_map(Value::as_array).flatten().filter_map(|port| text(&port["HostPort"]).parse().ok()).collect()
+    };
     Seen {
         id: text(&value["Id"]),
         running: value["State"]["Running"] == true,
@@ -80,7 +97,8 @@ fn container(value: &Value) -> Seen {
             .flatten()
             .map(|(name, value)| (name.clone(), endpoint(value)))
             .collect(),
-        ports: bound.filter_map(|port| text(&port["HostPort"]).parse().ok()).collect(),
+        ports: ports(&settings["Ports"]),
+        wanted: ports(&value["HostConfig"]["PortBindings"]),
     }
 }
 
