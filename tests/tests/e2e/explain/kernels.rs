@@ -244,3 +244,18 @@ fn root_explained_container_is_the_same_by_hand() {
         true,
     );
 }
+
+/// Neighbours are strangers there, so that a link has something to open.
+#[test]
+fn root_explained_link_is_the_same_by_hand() {
+    compare(
+        &[
+            "printf '[bridge]\\nicc = false\\naddress6 = \"fd00:17::1/64\"\\n' >/run/test/strangers.toml; export PONTOON_CONFIG=/run/test/strangers.toml
+             pontoon run -d --explain --name db --expose 80 --expose 53/udp busybox sleep 1000",
+            "export PONTOON_CONFIG=/run/test/strangers.toml
+             pontoon run -d --explain --name web --link db:store --link db busybox sleep 1000",
+        ],
+        &[],
+        true,
+    );
+}
