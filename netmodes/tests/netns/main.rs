@@ -10,6 +10,8 @@
 
 mod cable;
 mod firewall;
+mod forged;
+mod frames;
 mod lifecycle;
 mod traffic;
 mod world;

@@ -99,7 +99,8 @@ impl World {
         let plan = Plan { shared, own };
         self.networks.ensure(network, &plan.shared, &mut kernel)?;
         let journal = Journal::open(&self.journal(&id))?;
-        let mut guest = Guest { id, address, netns, kernel, journal, plan, _held: held };
+        let addresses = request.addresses;
+        let mut guest = Guest { id, address, addresses, netns, kernel, journal, plan, _held: held };
         apply(&guest.plan.own, &mut guest.kernel, &mut guest.journal)?;
         Ok(guest)
     }
@@ -200,6 +201,8 @@ pub fn ask(to: IpAddr, port: u16) -> Option<String> {
 pub struct Guest {
     pub id: String,
     pub address: IpAddr,
+    /// All of them, the first one first.
+    pub addresses: Vec<IpAddr>,
     pub netns: OwnedFd,
     pub kernel: Kernel,
     pub journal: Journal,
