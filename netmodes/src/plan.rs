@@ -92,6 +92,8 @@ pub enum Step {
         mtu: u32,
         /// `ifalias` of both ends.
         alias: String,
+        /// The other container's name, by which `ip netns` knows it.
+        to: String,
     },
     /// An address of a device.
     Address {

@@ -77,11 +77,12 @@ fn veth(step: &Step) -> Vec<Line> {
 
 /// Both ends are born where they belong.
 fn cable(step: &Step) -> Vec<Line> {
-    let Step::Cable { name, mac, peer, peer_mac, mtu, alias } = step else { return Vec::new() };
+    let Step::Cable { name, mac, peer, peer_mac, mtu, alias, to } = step else { return Vec::new() };
     let ends =
         format!("{name} address {mac} mtu {mtu} type veth peer {peer} address {peer_mac} mtu {mtu} netns \"$peer\"");
     let labelled = |place, device: &str| format!("{} link set {device} alias {}", ip(place), in_quotes(alias));
     vec![
+        Line::new(format!("peer={to}"), "the container at the other end, by its name for `ip netns`"),
         Line::new(
             format!("{} link add {ends}", ip(Place::Container)),
             format!(

@@ -140,7 +140,7 @@ pub(super) fn make_veth(socket: &mut Socket, step: &Step, netns: BorrowedFd<'_>)
 
 /// `ip link add NAME type veth peer PEER netns …`, in the container: from there straight into another one.
 pub(super) fn make_cable(socket: &mut Socket, step: &Step, far: BorrowedFd<'_>) -> Result<(), Error> {
-    let Step::Cable { name, mac, peer, peer_mac, mtu, alias } = step else { return Ok(()) };
+    let Step::Cable { name, mac, peer, peer_mac, mtu, alias, .. } = step else { return Ok(()) };
     let peer = LinkUnspec::new_with_name(peer).address(peer_mac.0.to_vec()).mtu(*mtu).setns_by_fd(far.as_raw_fd());
     let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
         .name(name.clone())

@@ -25,7 +25,9 @@ const MTU: u32 = 1500;
 /// One end of a cable, as the other one has to know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// The container's device.
+    /// The container's name.
+    pub container: String,
+    /// Its device.
     pub interface: String,
     /// Its addresses: at most one of each family.
     pub addresses: Vec<IpAddr>,
@@ -36,7 +38,12 @@ pub struct End {
 impl End {
     /// This container's own.
     pub fn of(request: &Request) -> End {
-        End { interface: request.interface.clone(), addresses: request.addresses.clone(), mac: request.mac() }
+        End {
+            container: request.name.clone(),
+            interface: request.interface.clone(),
+            addresses: request.addresses.clone(),
+            mac: request.mac(),
+        }
     }
 }
 
@@ -51,6 +58,7 @@ pub fn plan(request: &Request, network: &Network, far: Option<&End>) -> Plan {
         peer_mac: far.mac,
         mtu: network.mtu.unwrap_or(MTU),
         alias: format!("pontoon network {}", network.name),
+        to: far.container.clone(),
     }];
     own.extend(side(Place::Container, &near, far));
     own.extend(side(Place::Peer, far, &near));
@@ -83,9 +91,15 @@ mod tests {
     fn the_second_one_lays_the_cable() {
         let network = Network::sample("link1", "10.1.1.0/30");
         let near = Request { addresses: vec![[10, 1, 1, 1].into()], ..request() };
-        let far = End { interface: "eth1".into(), addresses: vec![[10, 1, 1, 2].into()], mac: Mac([2, 0, 0, 0, 0, 1]) };
+        let far = End {
+            container: "db".into(),
+            interface: "eth1".into(),
+            addresses: vec![[10, 1, 1, 2].into()],
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+        };
         assert!(plan(&near, &network, None).own.is_empty());
         insta::assert_snapshot!(plan(&near, &network, Some(&far)).to_string().trim_end(), @r#"
+        peer=db
         ip -n "$netns" link add eth0 address 02:42:0a:01:01:01 mtu 1500 type veth peer eth1 address 02:00:00:00:00:01 mtu 1500 netns "$peer"
         ip -n "$netns" link set eth0 alias 'pontoon network link1'
         ip -n "$peer" link set eth1 alias 'pontoon network link1'

@@ -15,6 +15,7 @@
 //! After a reboot the record alone is left, and the first container that needs the network has its objects made again.
 
 mod creation;
+mod ends;
 mod leasing;
 mod options;
 mod record;
@@ -32,6 +33,7 @@ use crate::lease::Leased;
 use crate::nft::Family;
 use crate::subnet::{Asked, Subnet};
 
+pub use ends::Plugged;
 pub use leasing::NameOf;
 pub use options::GatewayMode;
 pub use store::Networks;
@@ -91,6 +93,11 @@ pub struct Network {
 impl Network {
     /// The version that is written, and the newest that is understood.
     pub const VERSION: u64 = 1;
+
+    /// Is it a cable between two containers, without a bridge?
+    pub fn is_cable(&self) -> bool {
+        self.driver == "p2p"
+    }
 
     /// Is it the default network, on which containers have no names?
     pub fn is_default(&self) -> bool {

@@ -69,6 +69,7 @@ fn forget_everywhere(host: &host::Host, id: &str) -> Result<()> {
     let networks = networks(host)?;
     for network in networks.list()? {
         registry::withdraw_all(&networks.directory(&network), id)?;
+        networks.unplug(&network, id)?;
         networks.release_all(&network, id)?;
     }
     Ok(())

@@ -23,7 +23,7 @@ use netmodes::names::registry;
 use netmodes::network::{Network, Networks};
 use netmodes::plan::{Plan, Step};
 
-use super::{names_of, network_state, networks};
+use super::{cable, names_of, network_state, networks};
 use crate::container::record::Attachment;
 use crate::container::state::Endpoint;
 use crate::container::{Container, Containers, Record};
@@ -53,7 +53,12 @@ impl Attached {
         let networks = networks(&container.host)?;
         let network = by_name(networks.find(&wish.network)?, &wish.network)?;
         let addresses = networks.lease(&network, &container.record.id, &wanted(wish), &name_of(&container.host))?;
-        Attached::planned(&container.record, wish, number, network, addresses, kernel)
+        let request = request(&container.record, wish, number, addresses);
+        let plan = match network.is_cable() {
+            true => modes::p2p::plan(&request, &network, cable::plug(container, &network, &request, kernel)?.as_ref()),
+            false => bridged(&request, &network, kernel)?,
+        };
+        Ok(Attached::planned(&container.record, wish, &request, network, plan))
     }
 
     /// What [`Attached::prepare`] would decide now; nothing is leased, and a default network that is not there is only
@@ -66,36 +71,23 @@ impl Attached {
         let network = by_name(networks.foresee(&wish.network)?, &wish.network)?;
         let addresses =
             networks.foresee_lease(&network, &container.record.id, &wanted(wish), &name_of(&container.host))?;
-        Attached::planned(&container.record, wish, number, network, addresses, kernel)
+        let request = request(&container.record, wish, number, addresses);
+        let plan = match network.is_cable() {
+            true => modes::p2p::plan(&request, &network, cable::foresee(container, &network)?.as_ref()),
+            false => bridged(&request, &network, kernel)?,
+        };
+        Ok(Attached::planned(&container.record, wish, &request, network, plan))
     }
 
-    fn planned(
-        record: &Record,
-        wish: &Attachment,
-        number: usize,
-        network: Network,
-        addresses: Vec<IpAddr>,
-        kernel: &mut Kernel,
-    ) -> Result<Attached> {
-        let request = Request {
-            container: record.id.clone(),
-            name: record.name.clone(),
-            start: jiff::Timestamp::now().as_nanosecond() as u64,
-            interface: format!("eth{number}"),
-            addresses,
-            mac: wish.mac,
-        };
-        let facts = Facts::read(kernel, &network)?;
-        let plan = modes::bridge::plan(&request, &network, &facts);
-        let endpoint = endpoint(&request, &network, &plan, names_of(record, wish));
-        Ok(Attached {
-            endpoint,
+    fn planned(record: &Record, wish: &Attachment, request: &Request, network: Network, plan: Plan) -> Attached {
+        Attached {
+            endpoint: endpoint(request, &network, &plan, names_of(record, wish)),
             plan,
-            addresses: request.addresses,
+            addresses: request.addresses.clone(),
             priority: wish.priority,
             links: private_names(wish),
             network,
-        })
+        }
     }
 
     /// An attachment that is there, by what is on record of it.
@@ -174,11 +166,31 @@ pub fn forget(container: &Container, endpoint: &Endpoint, networks: &Networks) -
     let id = &container.record.id;
     registry::withdraw(&network_state(&container.host, &endpoint.network_id), &endpoint.names, id)?;
     let network = networks.find(&endpoint.network_id)?;
+    if network.is_cable() {
+        networks.unplug(&network, id)?;
+    }
     if endpoint.addresses.is_empty() {
         // It died before it could say what it had leased.
         return Ok(networks.release_all(&network, id)?);
     }
     Ok(endpoint.addresses.iter().try_for_each(|leased| networks.release(&network, leased.address, id))?)
+}
+
+/// What is asked for this start.
+fn request(record: &Record, wish: &Attachment, number: usize, addresses: Vec<IpAddr>) -> Request {
+    Request {
+        container: record.id.clone(),
+        name: record.name.clone(),
+        start: jiff::Timestamp::now().as_nanosecond() as u64,
+        interface: format!("eth{number}"),
+        addresses,
+        mac: wish.mac,
+    }
+}
+
+fn bridged(request: &Request, network: &Network, kernel: &mut Kernel) -> Result<Plan> {
+    let facts = Facts::read(kernel, network)?;
+    Ok(modes::bridge::plan(request, network, &facts))
 }
 
 /// A record names its networks in full: when one is gone, the beginning of another one's id is not meant.

@@ -9,6 +9,7 @@
 //! `prepare` comes before the clone, `apply` runs beside the child's mounts. The way down is `teardown`, always.
 
 mod attached;
+mod cable;
 mod change;
 mod following;
 pub mod naming;
