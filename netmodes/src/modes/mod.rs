@@ -24,6 +24,8 @@ pub mod p2p;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::address::Mac;
+use crate::facts::Facts;
+use crate::network::Network;
 use crate::plan::{Place, Step};
 
 /// What is asked for a container's attachment to one network.
@@ -65,6 +67,11 @@ pub struct ResolverPorts {
     pub tcp: u16,
 }
 
+/// What a network has whoever is on it. A cable has nothing before there are two.
+pub fn shared(network: &Network, facts: &Facts) -> Vec<Step> {
+    if network.is_cable() { Vec::new() } else { bridge::shared(network, facts) }
+}
+
 /// The name for `ip netns`.
 fn named_netns(name: &str, target: Option<&String>) -> Option<Step> {
     target.map(|target| Step::NamedNetns { name: name.into(), target: target.clone() })
@@ -78,8 +85,6 @@ fn loopback() -> Step {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::facts::Facts;
-    use crate::network::Network;
     use crate::plan::Plan;
     use crate::publish::parse;
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::facts::{Facts, LEAST_OF_IPV6};
 use crate::kernel::{self, Kernel};
 use crate::lock::Lock;
-use crate::modes::bridge;
+use crate::modes;
 use crate::plan::Step;
 use crate::subnet::{self, Subnet, Taken};
 
@@ -48,7 +48,7 @@ impl Networks {
             record::write(&self.records, &network)?;
             network
         };
-        let steps = bridge::shared(&network, &Facts::read(kernel, &network)?);
+        let steps = modes::shared(&network, &Facts::read(kernel, &network)?);
         tell(&steps);
         let made = self.ensure(&network, &steps, kernel);
         if let Err(error) = made {
@@ -67,7 +67,7 @@ impl Networks {
         options::check(new)?;
         self.check_name(new)?;
         let network = self.draw_up(new, &now(), kernel)?;
-        Ok(bridge::shared(&network, &Facts::read(kernel, &network)?))
+        Ok(modes::shared(&network, &Facts::read(kernel, &network)?))
     }
 
     fn check_name(&self, new: &NewNetwork) -> Result<(), Error> {
@@ -91,7 +91,8 @@ impl Networks {
         let meaning = options::parse(&new.options)?;
         let id = random_id()?;
         let bridge = meaning.bridge.unwrap_or_else(|| format!("br-{}", &id[..12]));
-        if kernel.link(&bridge)?.is_some() {
+        let is_cable = new.driver == "p2p";
+        if !is_cable && kernel.link(&bridge)?.is_some() {
             return Err(Error::ForeignBridge(bridge));
         }
         let [gateway_mode_ipv4, gateway_mode_ipv6] = meaning.gateway_modes;
@@ -101,6 +102,7 @@ impl Networks {
             return Err(Error::Refused(format!("invalid MTU {mtu}: IPv6 needs {LEAST_OF_IPV6} at least (RFC 8200)")));
         }
         Ok(Network {
+            driver: if is_cable { "p2p".into() } else { "bridge".into() },
             mtu,
             icc: meaning.icc,
             masquerade: meaning.masquerade,
@@ -112,14 +114,24 @@ impl Networks {
             binding: meaning.binding,
             options: new.options.clone(),
             labels: new.labels.clone(),
-            ..Network::plain(id, new.name.clone(), created.into(), bridge, subnets)
+            ..Network::plain(
+                id,
+                new.name.clone(),
+                created.into(),
+                if is_cable { String::new() } else { bridge },
+                subnets,
+            )
         })
     }
 
     /// The subnets that were asked for, and chosen ones for families without.
     fn subnets(&self, new: &NewNetwork) -> Result<Vec<Subnet>, Error> {
         let taken = self.taken()?;
-        let pools = self.settings.networks.pools();
+        let mut pools = self.settings.networks.pools();
+        let is_cable = new.driver == "p2p";
+        if is_cable {
+            pools.iter_mut().for_each(|pool| *pool = pool.for_cables());
+        }
         let mut subnets = subnet::check(&new.asked, &taken)?;
         let is_asked = |ipv6| subnets.iter().any(|subnet: &Subnet| subnet.is_ipv6() == ipv6);
         let (ipv4, ipv6) = (is_asked(false), is_asked(true));
@@ -130,7 +142,8 @@ impl Networks {
             subnets.insert(0, subnet::choose(&pools, false, &taken)?);
         }
         if !ipv6 && new.ipv6 {
-            subnets.push(subnet::choose_ula(&pools, &taken, random)?);
+            let chosen = subnet::choose_ula(&pools, &taken, random)?;
+            subnets.push(if is_cable { chosen.narrowed() } else { chosen });
         }
         Ok(subnets)
     }

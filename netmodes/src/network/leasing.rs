@@ -38,7 +38,10 @@ impl Networks {
         let _lock = self.lock(network)?;
         let leases = Leases::of(&self.directory(network));
         let reserved = self.reserved_for_others(network, owner, name_of)?;
-        let next = |subnet: &Subnet| leases.take(subnet, owner, &reserved)?.ok_or_else(|| full(network, subnet));
+        let next = |subnet: &Subnet| match leases.take(subnet, owner, &reserved)? {
+            Some(address) => Ok(address),
+            None => Err(full(network, subnet, &leases, name_of)?),
+        };
         let this = |subnet: &Subnet, address: IpAddr| {
             check_free(&leases, subnet, address, name_of)?;
             // The lock is held: nobody takes it between the two lines.
@@ -73,7 +76,10 @@ impl Networks {
         let reserved = self.reserved_for_others(network, owner, name_of)?;
         let foresee = |subnet: &Subnet| match of(subnet, wanted) {
             Some(address) => check_free(&leases, subnet, address, name_of).map(|()| address),
-            None => leases.next(subnet, &reserved).ok_or_else(|| full(network, subnet)),
+            None => match leases.next(subnet, &reserved) {
+                Some(address) => Ok(address),
+                None => Err(full(network, subnet, &leases, name_of)?),
+            },
         };
         network.subnets.iter().map(foresee).collect()
     }
@@ -133,10 +139,18 @@ fn in_use(address: IpAddr, holder: &str) -> Error {
     Error::Refused(format!("Address already in use: {address} belongs to {holder}"))
 }
 
-fn full(network: &Network, subnet: &Subnet) -> Error {
+fn full(network: &Network, subnet: &Subnet, leases: &Leases, name_of: NameOf<'_>) -> Result<Error, Error> {
+    if network.is_cable() {
+        let here = leases.all()?.into_iter().filter(|(address, _)| subnet.subnet.contains(*address));
+        let names: Vec<String> = here.map(|(_, id)| name_of(&id).unwrap_or_else(|| format!("{id:.12}"))).collect();
+        let (name, names) = (&network.name, names.join(" and "));
+        return Ok(Error::Refused(format!(
+            "the network {name} is a cable with two ends, and {names} are there already"
+        )));
+    }
     let (name, family) = (&network.name, if subnet.is_ipv6() { "IPv6" } else { "IPv4" });
     let range = subnet.ip_range.unwrap_or(subnet.subnet);
-    Error::Refused(format!("no available {family} addresses on the network {name} ({range})"))
+    Ok(Error::Refused(format!("no available {family} addresses on the network {name} ({range})")))
 }
 
 #[cfg(test)]

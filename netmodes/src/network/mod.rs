@@ -54,9 +54,9 @@ pub struct Network {
     pub name: String,
     /// RFC 3339.
     pub created: String,
-    /// `bridge`
+    /// `bridge`, or `p2p`: a cable between two containers.
     pub driver: String,
-    /// The host's device.
+    /// The host's device; none of a cable.
     pub bridge: String,
     /// In bytes; without it, that of the way out of the host.
     pub mtu: Option<u32>,
@@ -108,6 +108,10 @@ impl Network {
     /// has no way out, and one whose bridge has no address has none by it.
     pub fn leased(&self, address: IpAddr) -> Option<Leased> {
         let subnet = self.subnet_of(address)?;
+        if self.is_cable() {
+            // Its own address alone is behind the device: the other one has a route of its own.
+            return Some(Leased { address, prefix: if address.is_ipv4() { 32 } else { 128 }, gateway: None });
+        }
         let is_way_out = !self.internal && self.gateway_mode(Family::of(address)) != GatewayMode::Isolated;
         Some(Leased { address, prefix: subnet.subnet.prefix, gateway: is_way_out.then_some(subnet.gateway) })
     }

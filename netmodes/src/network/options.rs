@@ -169,8 +169,15 @@ pub(super) fn check(new: &NewNetwork) -> Result<(), Error> {
     if [DEFAULT, "host", "none", "container", "default"].contains(&name.as_str()) {
         return Err(Error::Refused(format!("operation is not permitted on predefined {name} network")));
     }
-    if !["", "bridge"].contains(&new.driver.as_str()) {
-        return Err(Error::Refused(format!("the network driver {} is not there: only bridge is", new.driver)));
+    if !["", "bridge", "p2p"].contains(&new.driver.as_str()) {
+        return Err(Error::Refused(format!("the network driver {} is not there: bridge and p2p are", new.driver)));
+    }
+    if new.driver == "p2p"
+        && let Some(option) = by_short_name(&new.options)?.keys().find(|option| **option != "mtu")
+    {
+        return Err(Error::Refused(format!(
+            "a network of the driver p2p has no bridge and no way out: no option {option}"
+        )));
     }
     if new.no_ipv4 && !new.ipv6 && new.asked.subnets.is_empty() {
         return Err(Error::Refused("IPv4 or IPv6 must be enabled".into()));

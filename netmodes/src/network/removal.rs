@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::journal::Journal;
 use crate::lock::Lock;
-use crate::modes::bridge;
+use crate::modes;
 use crate::plan::{Place, Step};
 
 impl Networks {
@@ -141,7 +141,7 @@ fn check_default(network: &Network) -> Result<(), Error> {
 
 /// The bridge and the elements. What undoing needs of the steps does not depend on facts.
 fn to_undo(network: &Network) -> Vec<Step> {
-    let mut steps = bridge::shared(network, &Facts::default());
+    let mut steps = modes::shared(network, &Facts::default());
     steps.retain(|step| matches!(step, Step::Bridge { .. } | Step::Element(_)));
     steps
 }

@@ -27,6 +27,8 @@ pub struct Asked {
     pub ip_ranges: Vec<String>,
     /// `--aux-address NAME=ADDRESS`
     pub aux: BTreeMap<String, String>,
+    /// For the two ends of a cable (`-d p2p`).
+    pub cable: bool,
 }
 
 /// One subnet with what belongs to it, as words.
@@ -45,7 +47,8 @@ struct Words<'a> {
 pub fn check(asked: &Asked, taken: &[Taken]) -> Result<Vec<Subnet>, Error> {
     let mut wrong = Vec::new();
     let words = sorted(asked)?;
-    let mut subnets: Vec<Subnet> = words.iter().filter_map(|words| understood(words, &mut wrong)).collect();
+    let mut subnets: Vec<Subnet> =
+        words.iter().filter_map(|words| understood(words, asked.cable, &mut wrong)).collect();
     match &wrong[..] {
         [] => {}
         [one] => return Err(Error::Refused(format!("invalid network config:\n{one}"))),
@@ -72,6 +75,11 @@ fn sorted(asked: &Asked) -> Result<Vec<Words<'_>>, Error> {
     }
     if words.is_empty() && (!asked.gateways.is_empty() || !asked.ip_ranges.is_empty()) {
         return refused("every ip-range or gateway must have a corresponding subnet".into());
+    }
+    if asked.cable && !(asked.gateways.is_empty() && asked.ip_ranges.is_empty() && asked.aux.is_empty()) {
+        return refused(
+            "a network of the driver p2p has two addresses: no gateway, no ip-range, no aux-address".into(),
+        );
     }
     for gateway in &asked.gateways {
         let Some(words) = of_family(&mut words, gateway) else {
@@ -114,7 +122,7 @@ fn is_ipv6(word: &str) -> bool {
 }
 
 /// The subnet, if nothing is wrong with it.
-fn understood(words: &Words<'_>, wrong: &mut Vec<String>) -> Option<Subnet> {
+fn understood(words: &Words<'_>, cable: bool, wrong: &mut Vec<String>) -> Option<Subnet> {
     let text = words.subnet;
     let Ok(subnet) = text.parse::<Cidr>() else {
         wrong.push(format!("invalid subnet {text}: invalid CIDR block notation"));
@@ -124,7 +132,10 @@ fn understood(words: &Words<'_>, wrong: &mut Vec<String>) -> Option<Subnet> {
     let most = if subnet.address.is_ipv4() { 30 } else { 126 };
     if subnet.network() != subnet {
         wrong.push(format!("invalid subnet {text}: it should be {}", subnet.network()));
-    } else if subnet.prefix > most {
+    } else if cable && subnet.host_mask() != 1 {
+        let two = Cidr { address: subnet.address, prefix: most + 1 };
+        wrong.push(format!("invalid subnet {text}: a cable has two ends, so it should be {two}"));
+    } else if !cable && subnet.prefix > most {
         wrong.push(format!("invalid subnet {text}: it has no room for a gateway and a container"));
     }
     let network = subnet.network();

@@ -47,6 +47,12 @@ impl Subnet {
         Subnet { subnet, gateway: first(subnet), ip_range: None, aux: BTreeMap::new() }
     }
 
+    /// Its first two addresses alone, for a cable.
+    pub(crate) fn narrowed(self) -> Subnet {
+        let prefix = if self.is_ipv6() { 127 } else { 31 };
+        Subnet::plain(Cidr { address: self.subnet.address, prefix })
+    }
+
     /// The gateway as the bridge has it: 172.18.0.1/16.
     pub fn gateway_cidr(&self) -> Cidr {
         Cidr { address: self.gateway, prefix: self.subnet.prefix }
@@ -57,8 +63,16 @@ impl Subnet {
         self.subnet.address.is_ipv6()
     }
 
+    /// Has it two addresses, one for each end of a cable (RFC 3021)?
+    pub fn is_cable(&self) -> bool {
+        self.subnet.host_mask() == 1
+    }
+
     /// Why no container can have this address of the subnet; `None` if one can.
     pub fn reserved_for(&self, address: IpAddr) -> Option<String> {
+        if self.is_cable() {
+            return None;
+        }
         let broadcast = (!self.is_ipv6()).then(|| self.subnet.last());
         if address == self.gateway {
             return Some("the gateway".into());
@@ -114,6 +128,8 @@ pub(crate) mod tests {
             (why(&v4, "10.0.0.255"), "the subnet itself".into())
         );
         assert_eq!(why(&v4, "10.0.0.2"), "");
+        let cable = Subnet::plain("10.0.0.0/31".parse().unwrap());
+        assert_eq!((why(&cable, "10.0.0.0"), why(&cable, "10.0.0.1")), (String::new(), String::new()));
         let v6 = Subnet::plain("fd00::/126".parse().unwrap());
         assert_eq!((why(&v6, "fd00::").as_str(), why(&v6, "fd00::3").as_str()), ("the subnet itself", ""));
     }

@@ -58,6 +58,11 @@ impl Pool {
         Ok(Pool { base, size })
     }
 
+    /// The same addresses, cut for the two ends of a cable.
+    pub fn for_cables(self) -> Pool {
+        Pool { base: self.base, size: if self.is_ipv6() { 127 } else { 31 } }
+    }
+
     /// Is it of IPv6?
     pub fn is_ipv6(&self) -> bool {
         self.base.address.is_ipv6()

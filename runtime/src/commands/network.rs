@@ -57,6 +57,7 @@ pub fn wish(args: &NetworkCreateArgs) -> Result<NewNetwork> {
             gateways: args.gateway.clone(),
             ip_ranges: args.ip_range.clone(),
             aux: words::pairs(&args.aux_address)?,
+            cable: args.driver == "p2p",
         },
         ipv6: args.ipv6,
         no_ipv4: !args.ipv4,

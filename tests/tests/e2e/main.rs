@@ -9,6 +9,7 @@
 //!   ports       -p, from everywhere                 publish_all           -P, both families
 //!   live_ports  port add and rm, while it runs      reload, foreign       network reload; firewalls of others
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
+//!   several_networks, cables                      connect, disconnect, -d p2p
 //!   names, networks                                 DNS, hosts, network commands
 //!   answers, floods                                 the name server, question by question, and by the thousand
 //!   aliases, links                                  further names, and who may be told of whom
@@ -20,6 +21,7 @@
 mod aliases;
 mod answers;
 mod bad_input;
+mod cables;
 mod corners;
 mod crash;
 mod exit_codes;
