@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{NameOf, Network, Networks};
 use crate::error::Error;
@@ -23,11 +23,7 @@ impl Networks {
     /// What the kernel says.
     pub fn reserve(&self, network: &Network, addresses: &[IpAddr], owner: &str) -> Result<(), Error> {
         let directory = self.reserved_directory(network);
-        addresses.iter().try_for_each(|address| {
-            fs::create_dir_all(&directory).map_err(|error| Error::file("make", &directory, error))?;
-            let path = directory.join(format!("{address}@{owner}"));
-            File::create(&path).map(drop).map_err(|error| Error::file("write", &path, error))
-        })
+        addresses.iter().try_for_each(|address| place(&directory, &format!("{address}@{owner}")))
     }
 
     /// Keeps none for it any more.
@@ -39,8 +35,8 @@ impl Networks {
         for (_, holder, path) in self.reservations(network)?.into_iter().filter(|(_, holder, _)| holder == owner) {
             remove(&path).map_err(|error| Error::file(&format!("take back what {holder:.12} has:"), &path, error))?;
         }
-        // The last one takes the directory along; where it is not the last, the kernel refuses.
-        let _ = fs::remove_dir(&directory);
+        // The last one takes the directories along; where it is not the last, the kernel refuses.
+        let _ = fs::remove_dir(&directory).and_then(|()| fs::remove_dir(directory.parent().unwrap_or(&directory)));
         Ok(())
     }
 
@@ -86,8 +82,18 @@ impl Networks {
     }
 }
 
+/// An empty file. Somebody who takes back the last one may remove the directory under our hands: then it is made again.
+fn place(directory: &Path, name: &str) -> Result<(), Error> {
+    const TRIES: usize = 8;
+    let path = directory.join(name);
+    let made = || fs::create_dir_all(directory).and_then(|()| File::create(&path).map(drop));
+    let lost = |made: &std::io::Result<()>| made.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let outcome = (0..TRIES).map(|_| made()).find(|made| !lost(made)).unwrap_or_else(made);
+    outcome.map_err(|error| Error::file("write", &path, error))
+}
+
 /// unlink(2); absence is forgiven.
-fn remove(path: &std::path::Path) -> std::io::Result<()> {
+fn remove(path: &Path) -> std::io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -13,6 +13,7 @@ use crate::cli::{ContainerArgs, CreateArgs};
 use crate::container::{Container, Containers, naming};
 use crate::host::Host;
 use crate::lock::Lock;
+use crate::monitor::network;
 
 /// Creates a container and prints its id.
 ///
@@ -63,7 +64,9 @@ pub fn make(host: &Host, args: &ContainerArgs, starting: bool) -> Result<(Contai
         }
         record.name = naming::made_up(attempt)?;
     }
-    containers.create(&lock, record, starting)
+    let made = containers.create(&lock, record, starting)?;
+    network::reserve(&made.0)?;
+    Ok(made)
 }
 
 /// A container of that name that is just ending keeps the name for another moment: its end is waited for.

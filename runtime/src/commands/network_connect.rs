@@ -13,7 +13,7 @@ use crate::cli::{NetworkConnectArgs, NetworkDisconnectArgs};
 use crate::container::Containers;
 use crate::container::record::{Mode, Record};
 use crate::host::Host;
-use crate::monitor::network::networks;
+use crate::monitor::network::{networks, reserve, unreserve};
 
 /// Attaches a container to a network.
 ///
@@ -35,7 +35,8 @@ pub fn connect(host: &Host, args: &NetworkConnectArgs) -> Result<i32> {
             }
             connected.attachments.push(wish);
             Ok(())
-        })
+        })?;
+        if manner != Manner::Said { reserve(&container.reload()?) } else { Ok(()) }
     })
 }
 
@@ -51,7 +52,11 @@ pub fn disconnect(host: &Host, args: &NetworkDisconnectArgs) -> Result<i32> {
             bail!("cannot disconnect container from host network - container was created in host network mode");
         }
         // A network that is gone may still be in the record of a container that does not run.
-        let network = networks(host)?.find(&args.network).map_or(args.network.clone(), |network| network.name);
+        let is_on_record = container.record.network.attachments.iter().any(|one| one.network == args.network);
+        let network = match networks(host)?.find(&args.network) {
+            Err(_) if is_on_record => args.network.clone(),
+            other => other?.name,
+        };
         let manner = Manner::of(args.explain, args.dry_run);
         reconnect(host, &container, manner, |connected| {
             let before = connected.attachments.len();
@@ -60,7 +65,8 @@ pub fn disconnect(host: &Host, args: &NetworkDisconnectArgs) -> Result<i32> {
                 true => bail!("container {name} is not connected to the network {network}"),
                 false => Ok(()),
             }
-        })
+        })?;
+        if manner != Manner::Said { unreserve(&container, &network) } else { Ok(()) }
     })
 }
 

@@ -12,6 +12,7 @@ use crate::cli::RmArgs;
 use crate::container::{Container, Containers, Status};
 use crate::control::StopRequest;
 use crate::host::Host;
+use crate::monitor::network;
 
 /// Removes containers and prints their names.
 ///
@@ -66,5 +67,8 @@ pub fn remove(host: &Host, container: &Container, force: bool) -> Result<()> {
         crate::monitor::teardown::recover(container)?;
     }
     container.remove_record(&host.lock()?)?;
+    for wish in container.record.network.attachments.iter().filter(|wish| wish.ip.is_some() || wish.ip6.is_some()) {
+        network::unreserve(container, &wish.network)?;
+    }
     container.remove_files()
 }

@@ -53,6 +53,20 @@ nft list map inet pontoon publish4              # the published ports\n\
 nft list ruleset                                # all of the firewall",
 };
 
+const CABLE: Page = Page {
+    path: "docs/modes/p2p.md",
+    source: include_str!("../../../netmodes/src/modes/p2p.rs"),
+    command: "pontoon network create -d p2p --subnet 10.1.1.0/31 link1\npontoon run -d --name db --network link1 busybox sleep 1000\n\
+pontoon run --rm --name web --network link1 busybox ping -c 1 db",
+    prose: "Two containers and nothing between them. The old documentation of Docker did this by hand, in ten lines that were \
+gone after the next restart; here it is a network like any other: it has names, it can be joined while a container runs \
+(`pontoon network connect link1 web`), and it is there again after a restart. A third container is refused. There is no way \
+out, so ports are not published by it: give the container a second network for that.",
+    look: "ip -n web address show eth0                     # this end …\n\
+ip -n db address show eth0                      # … and the other one\n\
+ip link                                         # the host has neither",
+};
+
 const HOST: Page = Page {
     path: "docs/modes/host.md",
     source: include_str!("../../../netmodes/src/modes/host.rs"),
@@ -253,6 +267,24 @@ fn page(page: &Page, script: &Script, plan: &Plan) -> String {
     text
 }
 
+fn on_cable(record: &Record) -> Plan {
+    let request = Request {
+        container: record.id.clone(),
+        name: record.name.clone(),
+        start: 7,
+        interface: "eth0".into(),
+        addresses: vec![[10, 1, 1, 1].into()],
+        mac: None,
+    };
+    let far = Request { name: "db".into(), addresses: vec![[10, 1, 1, 0].into()], ..request.clone() };
+    let subnet = Subnet::plain("10.1.1.0/31".parse().unwrap());
+    let network = Segment { name: "link1".into(), driver: "p2p".into(), subnets: vec![subnet], ..segment() };
+    let resolver = Some(ResolverPorts { udp: 40_053, tcp: 40_053 });
+    let namespace = namespace::plan(&Namespace { name: record.name.clone(), resolver, netns: None });
+    let cable = modes::p2p::plan(&request, &network, Some(&modes::p2p::End::of(&far)));
+    Plan { shared: Vec::new(), own: [namespace, cable.own].concat() }
+}
+
 fn bridge_page() -> String {
     let record = record(serde_json::json!({ "network": "my-net" }));
     let plan = on_bridge(&record);
@@ -297,7 +329,7 @@ pontoon run --rm --name web --network my-net -p 8080:80 -m 64m busybox httpd -f 
 ```
 
 on a host with control groups of version 2. The network has pages of its own: [bridge](modes/bridge.md), [host](modes/host.md),
-[none](modes/none.md), [container](modes/container.md). `pontoon run --dry-run …` prints all of it for any container, as one
+[none](modes/none.md), [container](modes/container.md), [p2p](modes/p2p.md). `pontoon run --dry-run …` prints all of it for any container, as one
 script that bash can run; tests compare what it makes with what Pontoon makes.
 ";
 
@@ -307,7 +339,11 @@ fn pages() -> Vec<(&'static str, String)> {
     let (none, host) = (record(serde_json::json!("none")), record(serde_json::json!("host")));
     let joined = record(serde_json::json!({ "container": "db" }));
     let lone = modes::none::plan("web", None);
+    let mut linked = record(serde_json::json!({ "network": "link1" }));
+    linked.network.publish.clear();
+    let cable = on_cable(&linked);
     vec![
+        (CABLE.path, page(&CABLE, &example(&linked, Network::Own(&cable)), &cable)),
         (BRIDGE.path, bridge_page()),
         (HOST.path, page(&HOST, &example(&host, Network::Host), &nothing)),
         (NONE.path, page(&NONE, &example(&none, Network::Own(&lone)), &lone)),

@@ -208,3 +208,18 @@ fn root_a_network_s_change_is_explained() {
     host.sh("pontoon rm -f x y").ok();
     gone(&host);
 }
+
+#[test]
+fn root_a_chosen_address_is_kept_while_its_container_does_not_run() {
+    let host = two_networks();
+    host.sh("pontoon create --name kept --network front --ip 10.81.0.2 busybox sleep 600").ok();
+    sleeper(&host, "x", "--network front");
+    assert_eq!(host.address("x"), "10.81.0.3", "the next one, as the first is somebody's");
+    host.sh("pontoon network connect --ip 10.82.0.2 back kept").ok();
+    sleeper(&host, "y", "--network back");
+    assert_eq!(host.address("y"), "10.82.0.3");
+    host.sh("pontoon start kept; pontoon rm -f kept").ok();
+    sleeper(&host, "z", "--network name=front,ip=10.81.0.2");
+    host.sh("pontoon rm -f x y z").ok();
+    gone(&host);
+}

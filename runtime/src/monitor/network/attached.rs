@@ -209,7 +209,7 @@ pub fn name_of(host: &Host) -> impl Fn(&str) -> Option<String> {
 }
 
 /// The addresses that were asked for.
-fn wanted(wish: &Attachment) -> Vec<IpAddr> {
+pub(super) fn wanted(wish: &Attachment) -> Vec<IpAddr> {
     wish.ip.map(IpAddr::V4).into_iter().chain(wish.ip6.map(IpAddr::V6)).collect()
 }
 

@@ -14,6 +14,7 @@ mod change;
 mod following;
 pub mod naming;
 mod ports;
+mod reserved;
 
 use std::path::PathBuf;
 
@@ -44,6 +45,7 @@ pub use attached::{Attached, forget};
 pub use change::Change;
 pub use naming::Naming;
 pub use ports::{Published, hold};
+pub use reserved::{reserve, unreserve};
 
 /// What a monitor holds of the network while its container runs.
 pub struct Connection {
