@@ -161,6 +161,8 @@ fn root_links_are_shown_and_explained() {
     host.sh("pontoon rename db base").ok();
     let shown = host.sh("pontoon inspect -f '{{json .HostConfig.Links}}' web").ok();
     assert_eq!(shown, "[\"/base:/web/store\"]", "by the name that it has now");
+    let line = format!("{address}\tstore {} base", hostname(&host, "base"));
+    eventually("the line has it, too", SOON, || hosts(&host, "web").contains(&line));
     host.sh("pontoon rm -f base web").ok();
 }
 

@@ -65,6 +65,9 @@ impl Naming {
     /// # Errors
     /// What the kernel refuses.
     pub fn apply(&self, container: &Container, kernel: &mut Kernel) -> Result<()> {
+        if self.links.is_empty() {
+            return Ok(());
+        }
         Ok(apply(&self.links, kernel, &mut Journal::open(&container.journal_of("links"))?)?)
     }
 
@@ -91,7 +94,7 @@ impl Naming {
 
     /// The old ones first: such an address may be somebody else's by now.
     fn exchange(&mut self, links: Vec<Step>, container: &Container, kernel: &mut Kernel) -> Result<()> {
-        if links == self.links {
+        if self.links.is_empty() && links.is_empty() {
             return Ok(());
         }
         let mut journal = Journal::open(&container.journal_of("links"))?;
@@ -99,10 +102,14 @@ impl Naming {
             kernel.del(gone)?;
             journal.strike(gone)?;
         }
-        let new: Vec<Step> = links.iter().filter(|step| !self.links.contains(step)).cloned().collect();
         self.links.retain(|step| links.contains(step));
-        apply(&new, kernel, &mut journal)?;
-        self.links = links;
+        // One by one, so that after a failure it is known which are there.
+        for new in links {
+            if !self.links.contains(&new) {
+                apply(std::slice::from_ref(&new), kernel, &mut journal)?;
+                self.links.push(new);
+            }
+        }
         Ok(())
     }
 }

@@ -64,11 +64,14 @@ pub fn measure(host: &Host) {
 }
 
 fn show(host: &Host, servers: &[Server]) {
-    println!("\n| who answers | median latency | answers a second | its memory (PSS) |\n|---|---|---|---|");
+    println!(
+        "\n| who answers | median latency | answers a second | its memory (PSS) | of that its own |\n|---|---|---|---|---|"
+    );
     for server in servers {
-        let memory = host.sh(&format!("awk '/^Pss:/ {{ print $2 }}' /proc/$({})/smaps_rollup", server.pid)).ok();
+        let of = |line| host.sh(&format!("awk '/^{line}:/ {{ print $2 }}' /proc/$({})/smaps_rollup", server.pid)).ok();
+        let (memory, own) = (of("Pss"), of("Pss_Anon"));
         let (latency, rate) = (server.latency.median(), server.rate.median());
-        println!("| {} | {latency:.0} us | {rate:.0} | {} kB |", server.name, memory.trim());
+        println!("| {} | {latency:.0} us | {rate:.0} | {} kB | {} kB |", server.name, memory.trim(), own.trim());
     }
 }
 
