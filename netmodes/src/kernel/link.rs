@@ -47,6 +47,17 @@ pub struct Link {
     pub loopback: bool,
     /// The number of the bridge that it is a port of.
     pub master: Option<u32>,
+    /// What a bridge says of itself.
+    pub bridge: Option<Spanning>,
+}
+
+/// A bridge, as the spanning tree protocol sees it (IEEE 802.1D).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spanning {
+    /// Its priority and its hardware address: `8000.024218b1c001`.
+    pub id: String,
+    /// Does it speak the protocol?
+    pub stp: bool,
 }
 
 /// RTM_GETLINK by name; `None` if there is no such device.
@@ -91,11 +102,23 @@ fn parse(body: &[u8]) -> Option<Link> {
             4 => link.mtu = number(value),
             10 => link.master = Some(number(value)),
             20 => link.alias = text(value),
-            18 => link.kind = attributes(value).find(|(kind, _)| *kind == 1).map(|(_, kind)| text(kind))?,
+            18 => {
+                link.kind = attributes(value).find(|(kind, _)| *kind == 1).map(|(_, kind)| text(kind))?;
+                let data = attributes(value).find(|(kind, _)| *kind == 2).filter(|_| link.kind == "bridge");
+                link.bridge = data.map(|(_, data)| spanning(data));
+            }
             _ => {}
         }
     }
     Some(link)
+}
+
+/// IFLA_INFO_DATA of a bridge: IFLA_BR_STP_STATE (5) and IFLA_BR_BRIDGE_ID (11), of two and six bytes.
+fn spanning(data: &[u8]) -> Spanning {
+    let value = |wanted| attributes(data).find(|(kind, _)| *kind == wanted).map(|(_, value)| value).unwrap_or_default();
+    let digits: Vec<String> = value(11).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (priority, mac) = digits.split_at(digits.len().min(2));
+    Spanning { id: format!("{}.{}", priority.concat(), mac.concat()), stp: value(5).iter().any(|byte| *byte != 0) }
 }
 
 /// The index of a device that must be there.

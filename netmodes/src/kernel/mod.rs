@@ -22,6 +22,7 @@ mod refill;
 mod route;
 mod socket;
 mod sysctl;
+mod vouched;
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,7 +36,7 @@ use crate::nft::Data;
 use crate::plan::{Place, Step};
 
 pub use foreign::{ForeignDrop, forwards};
-pub use link::Link;
+pub use link::{Link, Spanning};
 pub use route::Route;
 pub use socket::{Answer, Batch, Refusal, Socket};
 

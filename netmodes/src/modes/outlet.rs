@@ -13,7 +13,8 @@
 
 use std::net::IpAddr;
 
-use crate::network::Network;
+use crate::network::{GatewayMode, Network};
+use crate::nft::Family;
 use crate::plan::{Place, Step};
 use crate::publish::{self, Gate, Landing, Mapping};
 
@@ -78,8 +79,13 @@ pub fn addresses(legs: &[Leg<'_>]) -> Vec<IpAddr> {
 
 /// What the networks that are the way out make of published ports.
 pub fn landing(legs: &[Leg<'_>]) -> Landing {
-    let gate = |ipv6| choose(legs, ipv6).map(|_| Gate::Translated);
-    Landing { ipv4: gate(false), ipv6: gate(true), at: None }
+    let gate = |ipv6| {
+        let outlet = choose(legs, ipv6)?;
+        let mode = outlet.network.gateway_mode(Family::of(outlet.address));
+        Some(if mode == GatewayMode::Routed { Gate::Routed } else { Gate::Translated })
+    };
+    let binding = choose(legs, false).and_then(|outlet| outlet.network.binding);
+    Landing { ipv4: gate(false), ipv6: gate(true), at: binding }
 }
 
 fn all<'a>(legs: &[Leg<'a>]) -> impl Iterator<Item = Outlet<'a>> {
@@ -89,6 +95,21 @@ fn all<'a>(legs: &[Leg<'a>]) -> impl Iterator<Item = Outlet<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_out_says_how_ports_are_published() {
+        let addresses = [IpAddr::from([172, 18, 0, 2])];
+        let landed =
+            |network: &Network| landing(&[Leg { interface: "eth0", addresses: &addresses, network, priority: 0 }]);
+        let network = Network::sample("n", "172.18.0.0/16");
+        let translated = Landing { ipv4: Some(Gate::Translated), ipv6: None, at: None };
+        assert_eq!(landed(&network), translated);
+        let routed = Network { gateway_mode_ipv4: GatewayMode::Routed, ..network.clone() };
+        assert_eq!(landed(&routed), Landing { ipv4: Some(Gate::Routed), ..translated });
+        let at = Some([127, 0, 0, 1].into());
+        assert_eq!(landed(&Network { binding: at, ..network.clone() }), Landing { at, ..translated });
+        assert_eq!(landed(&Network { internal: true, ..network }), Landing::default());
+    }
 
     #[test]
     fn the_first_of_the_highest_priority_is_the_way_out() {

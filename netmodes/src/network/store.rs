@@ -77,7 +77,7 @@ impl Networks {
         };
         if exact.is_none() && prefixed().count() > 1 {
             let count = prefixed().count();
-            return Err(Error::Refused(format!("network {wanted} is ambiguous ({count} matches found on id)")));
+            return Err(Error::Refused(format!("network {wanted} is ambiguous ({count} matches found on ID prefix)")));
         }
         record::read(&record::path(&self.records, &found.id, &found.name))?.ok_or_else(|| not_found(wanted))
     }

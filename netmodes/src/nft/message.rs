@@ -254,6 +254,17 @@ pub(crate) fn nested<'a>(body: &'a [u8], path: &[u16]) -> Option<&'a [u8]> {
     path.iter().try_fold(body, |bytes, kind| attributes(bytes).find(|(found, _)| found == kind).map(|(_, value)| value))
 }
 
+/// Asks for all elements of a set.
+pub(crate) fn elements_query(table: &str, set: &str) -> Batch {
+    Message::new(Kind::GetElement, Batch::DUMP, family(table)).text(1, "pontoon").text(2, set).into_batch()
+}
+
+/// The keys of the elements in an answer: NFTA_SET_ELEM_LIST_ELEMENTS { NFTA_LIST_ELEM { NFTA_SET_ELEM_KEY { value } } }.
+pub(crate) fn keys_of(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let list = body.get(4..).and_then(|body| nested(body, &[3])).unwrap_or_default();
+    attributes(list).filter_map(|(_, element)| nested(element, &[1, 1]))
+}
+
 /// The value of the one element that a query was answered with.
 pub(crate) fn value_of(body: &[u8]) -> Option<&[u8]> {
     nested(body.get(4..)?, &[3, 1, 2, 1])

@@ -9,6 +9,7 @@
 //! nothing of them. They need root; without it they fail.
 
 mod cable;
+mod families;
 mod firewall;
 mod forged;
 mod frames;

@@ -65,8 +65,12 @@ impl World {
     ) -> Result<Network, netmodes::Error> {
         let options = options.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         let asked = Asked { subnets: subnet.map(String::from).into_iter().collect(), ..Asked::default() };
-        let new = NewNetwork { name: name.into(), asked, options, ..NewNetwork::default() };
-        self.networks.create(&new, "2026-11-22T17:00:00Z".into(), &mut self.kernel)
+        self.make(&NewNetwork { name: name.into(), asked, options, ..NewNetwork::default() })
+    }
+
+    /// A network, as it was asked for.
+    pub fn make(&mut self, new: &NewNetwork) -> Result<Network, netmodes::Error> {
+        self.networks.create(new, "2026-11-22T17:00:00Z".into(), &mut self.kernel)
     }
 
     /// A container on a network, up to the point at which its program would start.
@@ -222,7 +226,7 @@ impl Guest {
     pub fn stop(mut self, world: &World, network: &Network) {
         let errors = undo(&mut self.journal, &mut self.kernel);
         assert!(errors.is_empty(), "{errors:?}");
-        world.networks.release(network, self.address, &self.id).unwrap();
+        world.networks.release_all(network, &self.id).unwrap();
     }
 }
 

@@ -22,8 +22,8 @@ use clap::{Args, Parser, Subcommand};
 pub use container::{ContainerArgs, CreateArgs, RunArgs};
 pub use images::{BuildArgs, HistoryArgs, ImageCommand, ImportArgs, LoadArgs, PruneArgs, RmiArgs, SaveArgs, TagArgs};
 pub use objects::{
-    ListArgs, NetworkCommand, NetworkConnectArgs, NetworkCreateArgs, NetworkDisconnectArgs, NetworkReloadArgs,
-    NetworkRmArgs,
+    ListArgs, NetworkCommand, NetworkConnectArgs, NetworkCreateArgs, NetworkDisconnectArgs, NetworkInspectArgs,
+    NetworkListArgs, NetworkPruneArgs, NetworkReloadArgs, NetworkRmArgs, NetworkShowArgs,
 };
 pub use ports::{PortArgs, PortChangeArgs, PortCommand, PortListArgs};
 

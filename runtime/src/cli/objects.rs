@@ -1,7 +1,7 @@
 //! The words of `network`, and of lists.
 //!
 //! ```text
-//! network create|ls|inspect|rm|connect|disconnect|reload
+//! network create|ls|inspect|show|rm|prune|connect|disconnect|reload
 //! ```
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -17,12 +17,16 @@ pub enum NetworkCommand {
     Create(NetworkCreateArgs),
     /// List networks
     #[command(alias = "list")]
-    Ls(ListArgs),
+    Ls(NetworkListArgs),
     /// Show everything that is known of networks, as JSON
-    Inspect(InspectArgs),
+    Inspect(NetworkInspectArgs),
+    /// Show bridges with their ports, and the containers behind them
+    Show(NetworkShowArgs),
     /// Remove networks
     #[command(alias = "remove")]
     Rm(NetworkRmArgs),
+    /// Remove networks that no container has
+    Prune(NetworkPruneArgs),
     /// Attach a container to a network
     Connect(NetworkConnectArgs),
     /// Take a container from a network
@@ -150,6 +154,47 @@ pub struct ListArgs {
     /// A Go template, or json
     #[arg(long, value_name = "TEMPLATE")]
     pub format: Option<String>,
+}
+
+/// List networks
+#[derive(Debug, Args)]
+pub struct NetworkListArgs {
+    /// Only those with this driver, id, label, name, scope, type (custom, builtin), or dangling=true: KEY=VALUE
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub filter: Vec<String>,
+    /// How it is printed
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// Show everything that is known of networks, as JSON
+#[derive(Debug, Args)]
+pub struct NetworkInspectArgs {
+    /// As Docker's; everything is shown here in any case
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// What is shown, and how
+    #[command(flatten)]
+    pub inspect: InspectArgs,
+}
+
+/// Show bridges with their ports, and the containers behind them
+#[derive(Debug, Args)]
+pub struct NetworkShowArgs {
+    /// Names or ids; without any, all networks
+    #[arg(value_name = "NETWORK")]
+    pub networks: Vec<String>,
+}
+
+/// Remove networks that no container has
+#[derive(Debug, Args)]
+pub struct NetworkPruneArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub force: bool,
+    /// Only those made before a time (until=24h), or with or without a label (label=KEY, label!=KEY): KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub filter: Vec<String>,
 }
 
 /// Remove networks

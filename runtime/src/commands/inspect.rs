@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use netmodes::lease::Leased;
 use serde_json::{Map, Value, json};
 
+use super::network::inspect::elements;
 use super::{image, pause, ports, template, words};
 use crate::cli::InspectArgs;
 use crate::container::record::{Device, Privileges, Seccomp, Ulimit};
@@ -76,8 +77,19 @@ fn describe(container: &Container) -> Result<Value> {
         "HostConfig": host_config(container)?,
         "Mounts": mounts(record),
         "Config": config(record),
-        "NetworkSettings": network_settings(record, &endpoints(container, state)?),
+        "NetworkSettings": with_elements(container, &endpoints(container, state)?)?,
     }))
+}
+
+/// The networks, with what the firewall holds of each attachment.
+fn with_elements(container: &Container, state: &State) -> Result<Value> {
+    let mut settings = network_settings(&container.record, state);
+    for endpoint in &state.endpoints {
+        if let Some(shown) = settings["Networks"].get_mut(&endpoint.network) {
+            shown["Elements"] = elements(&container.journal_of(&endpoint.network_id))?.into();
+        }
+    }
+    Ok(settings)
 }
 
 /// JSON holds no bytes that are not UTF-8: they are shown as U+FFFD.

@@ -19,7 +19,6 @@ mod kill;
 mod logs;
 mod network;
 mod network_connect;
-mod network_inspect;
 mod network_reload;
 mod pause;
 mod port;
@@ -87,8 +86,10 @@ pub fn dispatch(cli: Cli) -> Result<i32> {
         Command::Network(command) => match command {
             NetworkCommand::Create(args) => network::create(&host, &args),
             NetworkCommand::Ls(args) => network::list(&host, &args),
-            NetworkCommand::Inspect(args) => network_inspect::inspect(&host, &args),
+            NetworkCommand::Inspect(args) => network::inspect(&host, &args),
             NetworkCommand::Rm(args) => network::remove(&host, &args),
+            NetworkCommand::Show(args) => network::show(&host, &args),
+            NetworkCommand::Prune(args) => network::prune(&host, &args),
             NetworkCommand::Connect(args) => network_connect::connect(&host, &args),
             NetworkCommand::Reload(args) => network_reload::reload(&host, &args),
             NetworkCommand::Disconnect(args) => network_connect::disconnect(&host, &args),

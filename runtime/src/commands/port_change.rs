@@ -56,7 +56,7 @@ pub fn remove(host: &Host, args: &PortChangeArgs) -> Result<i32> {
         let asked = asked(args)?;
         let mut network = container.record.network.clone();
         let running = container.state()?.ports;
-        settle_choices(&mut network, &running);
+        settle_choices(&mut network, &running, host.config.publish.ports);
         for (mapping, typed) in &asked_by_word(args)? {
             let is_running = running.iter().any(|port| publish::means(mapping, port));
             if !is_running && publish::without(&network.publish, mapping).is_none() {
@@ -67,7 +67,7 @@ pub fn remove(host: &Host, args: &PortChangeArgs) -> Result<i32> {
             return tell(&container, args, PortsVerb::Remove);
         }
         change(&container, |network| {
-            settle_choices(network, &running);
+            settle_choices(network, &running, host.config.publish.ports);
             for mapping in &asked {
                 network.publish =
                     publish::without(&network.publish, mapping).unwrap_or(std::mem::take(&mut network.publish));
@@ -118,12 +118,12 @@ fn check_free(container: &Container, asked: &[Mapping]) -> Result<()> {
 }
 
 /// `-P` chooses ports at each start. One that is taken away must not come back, so the others are asked for by name.
-fn settle_choices(network: &mut Network, running: &[Mapping]) {
+fn settle_choices(network: &mut Network, running: &[Mapping], picked: publish::Ports) {
     if !network.publish_all {
         return;
     }
     let exposed: Vec<_> = network.expose.iter().filter_map(|word| publish::parse_exposed(word).ok()).collect();
-    let mut chosen = publish::all_of(&exposed.concat(), &network.publish, publish::Ports::PICKED);
+    let mut chosen = publish::all_of(&exposed.concat(), &network.publish, picked);
     for mapping in &mut chosen {
         // What runs keeps its port of the host at the next start.
         let same = |port: &&Mapping| (port.container, port.protocol) == (mapping.container, mapping.protocol);

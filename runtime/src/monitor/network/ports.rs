@@ -16,7 +16,7 @@ use netmodes::apply::withdraw;
 use netmodes::journal::Journal;
 use netmodes::modes::outlet::{self, Leg};
 use netmodes::plan::Step;
-use netmodes::publish::{self, Held, Landing, Mapping, Ports};
+use netmodes::publish::{self, Held, Landing, Mapping};
 
 use super::{Attached, Connection};
 use crate::container::{Container, Containers, record};
@@ -118,7 +118,7 @@ pub fn hold(host: &Host, wanted: &record::Network, landing: &Landing) -> Result<
     if wanted.publish_all {
         let exposed: Vec<_> =
             wanted.expose.iter().map(|word| publish::parse_exposed(word)).collect::<Result<_, _>>()?;
-        mappings.extend(publish::all_of(&exposed.concat(), &wanted.publish, Ports::PICKED));
+        mappings.extend(publish::all_of(&exposed.concat(), &wanted.publish, host.config.publish.ports));
     }
     hold_these(host, &mappings, landing)
 }
@@ -129,6 +129,8 @@ pub fn hold(host: &Host, wanted: &record::Network, landing: &Landing) -> Result<
 /// As [`hold`].
 pub fn hold_these(host: &Host, mappings: &[Mapping], landing: &Landing) -> Result<Published> {
     let who = |words: &[String]| holder(host, words);
+    // The network's own address wins over that of the settings.
+    let landing = &Landing { at: landing.at.or(host.config.publish.address), ..*landing };
     let mut published = Published::default();
     for mapping in mappings {
         let held = publish::hold(mapping, landing, &who)?;
