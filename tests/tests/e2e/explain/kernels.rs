@@ -121,13 +121,17 @@ fn explanation(host: &Host, line: &str) -> String {
     output.err()
 }
 
-/// Runs texts in their order, until the last one's container sleeps.
-fn run_by_hand(host: &Host, texts: &[String]) {
+fn type_by_hand(host: &Host, texts: &[String]) {
     for (number, text) in texts.iter().enumerate() {
         let path = format!("/run/test/steps{number}.sh");
         fs::write(&path, text).expect("steps");
         host.sh(&format!("bash {path}")).ok();
     }
+}
+
+/// Runs texts in their order, until the containers of all of them sleep.
+fn run_by_hand(host: &Host, texts: &[String]) {
+    type_by_hand(host, texts);
     let asleep = texts.iter().filter(|text| text.contains("It runs on by itself")).count().to_string();
     eventually("all containers sleep", SOON, || host.sh("pgrep -fxc 'sleep 1000'").out() == asleep);
 }
@@ -145,30 +149,53 @@ fn assert_same(ours: &[String], theirs: &[String]) {
     assert!(ours.len() > 100, "the question can fail");
 }
 
+/// Lines for one host, whose explanations are typed on another.
+#[derive(Clone, Copy, Default)]
+struct Lines {
+    /// Each makes something; the kernels are compared after the last.
+    make: &'static [&'static str],
+    /// What a container that lives on is rid of before it goes.
+    leave: &'static [&'static str],
+    /// Networks that go after the containers.
+    undo: &'static [&'static str],
+    /// The container `web` has a network of its own.
+    web: bool,
+}
+
 /// Runs `lines` on one host and their explanations on another, and compares the kernels while the container lives and
-/// after it has gone. Every line but the last makes something; the last starts the container `web`.
+/// after it has gone.
 #[track_caller]
-fn compare(lines: &'static [&'static str], undo: &'static [&'static str], web: bool) {
+fn compare(make: &'static [&'static str], undo: &'static [&'static str], web: bool) {
+    compare_all(Lines { make, undo, web, ..Lines::default() });
+}
+
+#[track_caller]
+fn compare_all(lines: Lines) {
+    let Lines { make, leave, undo, web } = lines;
+    let explained =
+        |host: &Host, lines: &[&str]| -> Vec<String> { lines.iter().map(|line| explanation(host, line)).collect() };
     let (ours, theirs) = in_turn(
         move |host| {
-            let texts: Vec<String> = lines.iter().map(|line| explanation(host, line)).collect();
+            let texts = explained(host, make);
             let alive = look(host, web);
+            let left = explained(host, leave);
             host.sh("pontoon rm -f $(pontoon ps -aq)").ok();
-            let gone: Vec<String> = undo.iter().map(|line| explanation(host, line)).collect();
+            let gone = explained(host, undo);
             host.settle();
-            (texts, gone, alive, look(host, false))
+            (texts, left, gone, alive, look(host, false))
         },
-        move |host, (texts, gone, ..)| {
+        move |host, (texts, left, gone, ..)| {
             run_by_hand(host, texts);
             let alive = look(host, web);
+            type_by_hand(host, left);
             end_by_hand(host, texts);
             run_by_hand(host, gone);
             host.settle();
             (alive, look(host, false))
         },
     );
-    assert_same(&ours.2, &theirs.0);
-    assert_same(&ours.3, &theirs.1);
+    assert_same(&ours.3, &theirs.0);
+    assert_same(&ours.4, &theirs.1);
     let left: Vec<&String> =
         theirs.1.iter().filter(|line| line.contains("web.") || line.contains("container web")).collect();
     assert!(left.is_empty(), "left of the container: {left:?}");
@@ -256,6 +283,42 @@ fn root_explained_link_is_the_same_by_hand() {
              pontoon run -d --explain --name web --link db:store --link db busybox sleep 1000",
         ],
         &[],
+        true,
+    );
+}
+
+#[test]
+fn root_explained_changes_of_a_running_container_are_the_same_by_hand() {
+    compare_all(Lines {
+        make: &[
+            "pontoon network create --explain --subnet 10.81.0.0/24 my-net",
+            "pontoon network create --explain --subnet 10.82.0.0/24 --subnet fd82::/64 my-net2",
+            "pontoon network create --explain --subnet 10.83.0.0/24 my-net3",
+            "pontoon run -d --explain --name web --network my-net -p 8080:80 busybox sleep 1000",
+            "pontoon network connect --explain my-net3 web",
+            "pontoon network connect --explain --gw-priority 1 my-net2 web",
+            "pontoon network disconnect --explain my-net3 web",
+            "pontoon port add --explain web 8081:81 8053:53/udp",
+        ],
+        leave: &["pontoon port rm --explain web 8053:53/udp 81", "pontoon network disconnect --explain my-net2 web"],
+        undo: &[
+            "pontoon network rm --explain my-net",
+            "pontoon network rm --explain my-net2",
+            "pontoon network rm --explain my-net3",
+        ],
+        web: true,
+    });
+}
+
+#[test]
+fn root_explained_cable_is_the_same_by_hand() {
+    compare(
+        &[
+            "pontoon network create --explain -d p2p --subnet 10.1.1.0/31 --subnet fd01::/127 my-net",
+            "pontoon run -d --explain --name db --network my-net busybox sleep 1000",
+            "pontoon run -d --explain --name web --network my-net busybox sleep 1000",
+        ],
+        &["pontoon network rm --explain my-net"],
         true,
     );
 }
