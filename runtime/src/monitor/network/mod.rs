@@ -25,7 +25,7 @@ use netmodes::kernel::Kernel;
 use netmodes::modes::namespace::{self, Namespace};
 use netmodes::modes::outlet::{self, Leg};
 use netmodes::modes::{self, ResolverPorts};
-use netmodes::network::Networks;
+use netmodes::network::{DEFAULT, Networks};
 use netmodes::plan::{Plan, Step};
 use netmodes::publish::{Held, Mapping};
 
@@ -207,6 +207,10 @@ pub fn whole(namespace: &[Step], attached: &[Attached], outlet: &[Step]) -> Plan
 /// Name, aliases, short id and host name, as Docker's name server knows them; the first is the answer to a reverse
 /// question.
 pub fn names_of(record: &Record, wish: &Attachment) -> Vec<String> {
+    // On the default network nobody is asked for names, as in Docker.
+    if wish.network == DEFAULT {
+        return Vec::new();
+    }
     let mut names = vec![record.name.clone()];
     let hostname = Some(&record.hostname).filter(|name| crate::container::naming::check(name).is_ok());
     for name in wish.aliases.iter().chain([&record.short_id().to_owned()]).chain(hostname) {
