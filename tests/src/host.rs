@@ -11,7 +11,7 @@
 //!   surroundings      more of them if asked for: a LAN and a router       neighbours.rs
 //!   pid namespace     PID 1 is a sleep that reaps; whatever escapes is still in here, and dies with it
 //!   cgroups           parent pontoon-test-<pid>-<n> in every hierarchy
-//!   PONTOON_ROOT      /run/test/lib           PONTOON_STATE  /run/pontoon
+//!   PONTOON_ROOT      /run/test/lib           PONTOON_STATE  /run/pontoon          PONTOON_CONFIG  /run/test/config.toml
 //! ```
 //!
 //! The calling thread itself moves into the namespaces (unshare(2) works for one thread), so commands that it starts are
@@ -44,6 +44,8 @@ pub const BEYOND: &str = "198.51.100.1";
 pub const ROOT: &str = "/run/test/lib";
 /// What dies with the kernel: the value of PONTOON_STATE.
 pub const STATE: &str = "/run/pontoon";
+/// Its settings, which are not there unless a test writes them: the value of PONTOON_CONFIG.
+pub const CONFIG: &str = "/run/test/config.toml";
 /// How long the kernel may take for what it cleans up behind a dead namespace.
 const DEFERRED: Duration = Duration::from_secs(6);
 
@@ -108,7 +110,7 @@ impl Host {
         command
     }
 
-    fn environment(&self) -> [(&str, &str); 8] {
+    fn environment(&self) -> [(&str, &str); 9] {
         [
             ("PATH", "/run/test/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),
@@ -117,6 +119,7 @@ impl Host {
             ("TAKEN", "from the caller"),
             ("PONTOON_ROOT", ROOT),
             ("PONTOON_STATE", STATE),
+            ("PONTOON_CONFIG", CONFIG),
             ("PONTOON_CGROUP_PARENT", &self.cgroup_parent),
         ]
     }

@@ -251,6 +251,32 @@ fn root_explained_network_without_icc_and_masquerade_is_the_same_by_hand() {
 }
 
 #[test]
+fn root_explained_network_of_both_families_is_the_same_by_hand() {
+    compare(
+        &[
+            "pontoon network create --explain --ipv6 my-net",
+            "pontoon run -d --explain --name db --network my-net busybox sleep 1000",
+            "pontoon run -d --explain --name web --network my-net -p 8080:80 busybox sleep 1000",
+        ],
+        &["pontoon network rm --explain my-net"],
+        true,
+    );
+}
+
+#[test]
+fn root_explained_internal_network_is_the_same_by_hand() {
+    compare(
+        &[
+            "pontoon network create --explain --internal --subnet 10.77.0.0/24 --subnet fd77::/64 \
+             -o enable_icc=false -o trusted_host_interfaces=wg0 my-net",
+            "pontoon run -d --explain --name web --network my-net busybox sleep 1000",
+        ],
+        &["pontoon network rm --explain my-net"],
+        true,
+    );
+}
+
+#[test]
 fn root_explained_none_is_the_same_by_hand() {
     compare(&["pontoon run -d --explain --name web --network none busybox sleep 1000"], &[], true);
 }
