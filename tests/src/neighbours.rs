@@ -34,8 +34,8 @@ pub(crate) const SMALL: &str = "
     ip netns add lan
     ip link add uplink type veth peer name wire netns lan
     sysctl -qw net.ipv6.conf.uplink.disable_ipv6=1
-    # What forwards goes on to do so, whoever comes and goes; with IPv6 it has more routes then.
-    sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    # What forwards IPv6 goes on to do so, whoever comes and goes, and has more routes then.
+    sysctl -qw net.ipv6.conf.all.forwarding=1
     ip address add 203.0.113.2/24 dev uplink
     ip link set uplink up
     nsenter --net=/run/netns/lan sh -ec '
@@ -50,7 +50,7 @@ pub(crate) const SMALL: &str = "
 pub(crate) const LARGE: &str = "
     for place in lan router beyond; do ip netns add $place; ip -n $place link set lo up; done
     ip link set lo up
-    sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    sysctl -qw net.ipv6.conf.all.forwarding=1
     ip -n router link add street type bridge
     ip link add uplink type veth peer name wire netns router
     ip -n lan link add out type veth peer name house netns router
