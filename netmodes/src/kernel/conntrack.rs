@@ -7,17 +7,20 @@
 //! unlink                a flow goes on between the two            and reply target = the one that asked
 //! ```
 //!
-//! One IPCTNL_MSG_CT_DELETE with CTA_FILTER (Linux 5.8). Kernels without it, or without conntrack, are forgiven: such a
-//! flow then ends when it is idle. Always after the map has changed, never before.
+//! IPv4: one IPCTNL_MSG_CT_DELETE with CTA_FILTER (Linux 5.8). IPv6: the filter takes an address the wrong way round, and
+//! would forget everybody else's flows (seen on Linux 6.18); so flows are listed by protocol and port, looked at here, and
+//! each is deleted by its own tuple. Kernels without conntrack are forgiven: such a flow then ends when it is idle. Always
+//! after the map has changed, never before.
 
 use std::net::IpAddr;
 
 use super::link::family;
 use super::socket::{Batch, Socket};
-use crate::nft::{Element, Part};
+use crate::nft::{Element, Part, nested};
 use crate::publish::Protocol;
 
-/// NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE
+/// NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE
+const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
 /// CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_FILTER
 const ORIGINAL: u16 = 1;
@@ -67,24 +70,65 @@ impl Answered {
 /// Flows whose first packet went to this address and port of the host.
 pub(super) fn forget_towards(socket: &mut Socket, address: IpAddr, port: Port) {
     let ends = Ends { source: None, target: Some(address), port: (End::Target, Some(port)) };
-    forget(socket, address, ends.tuple(ORIGINAL), (ends.flags(), 0));
+    forget(socket, address, ORIGINAL, ends);
 }
 
 /// Flows that this container answers.
 pub(super) fn forget_answered(socket: &mut Socket, answered: Answered) {
     let ends = Ends { source: Some(answered.by), target: answered.to, port: (End::Source, answered.port) };
-    forget(socket, answered.by, ends.tuple(REPLY), (0, ends.flags()));
+    forget(socket, answered.by, REPLY, ends);
 }
 
-/// One request; what the kernel says to it is forgiven (see above).
-fn forget(socket: &mut Socket, address: IpAddr, tuple: Part, (original, reply): (u32, u32)) {
+/// What the kernel says to it is forgiven (see above).
+fn forget(socket: &mut Socket, address: IpAddr, which: u16, ends: Ends) {
+    if address.is_ipv4() {
+        let _ = socket.send(request(DELETE, address, which, ends));
+        return;
+    }
+    let by_port = Ends { source: None, target: None, ..ends };
+    let listed = socket.send(request(GET, address, which, by_port)).unwrap_or_default();
+    for flow in listed.iter().filter(|flow| is_meant(&flow.body, which, ends)) {
+        let Some(tuple) = flow.body.get(4..).and_then(|body| nested(body, &[ORIGINAL])) else { continue };
+        let body = [&[family(address), 0, 0, 0][..], Part::raw(ORIGINAL, tuple).bytes()].concat();
+        let mut batch = Batch::default();
+        batch.push(DELETE, 0, &body);
+        batch.acknowledge();
+        let _ = socket.send(batch);
+    }
+}
+
+/// Lists flows, or deletes them, with a filter if there is something to compare.
+fn request(kind: u16, address: IpAddr, which: u16, ends: Ends) -> Batch {
+    let flags = ends.flags();
+    let (original, reply) = if which == ORIGINAL { (flags, 0) } else { (0, flags) };
     let filter = Part::new().with(1, &original.to_ne_bytes()).with(2, &reply.to_ne_bytes());
+    let attributes = if flags == 0 { Part::new() } else { ends.tuple(which).nested(FILTER, filter) };
     // nfgenmsg version 1: the kernel honours filters only of those who say that they know of them.
-    let body = [&[family(address), 1, 0, 0][..], tuple.nested(FILTER, filter).bytes()].concat();
+    let body = [&[family(address), 1, 0, 0][..], attributes.bytes()].concat();
     let mut batch = Batch::default();
-    batch.push(DELETE, 0, &body);
-    batch.acknowledge();
-    let _ = socket.send(batch);
+    batch.push(kind, if kind == GET { Batch::DUMP } else { 0 }, &body);
+    if kind == DELETE {
+        batch.acknowledge();
+    }
+    batch
+}
+
+/// Has a flow that was listed these ends? Of IPv6.
+fn is_meant(body: &[u8], which: u16, ends: Ends) -> bool {
+    let Some(tuple) = body.get(4..).and_then(|body| nested(body, &[which])) else { return false };
+    let address = |kind| {
+        let octets: [u8; 16] = nested(tuple, &[1, kind])?.try_into().ok()?;
+        Some(IpAddr::from(octets))
+    };
+    let is_port = |(end, port): (End, Option<Port>)| {
+        let Some((protocol, port)) = port else { return true };
+        nested(tuple, &[2, 1]) == Some(&[protocol.number()])
+            && nested(tuple, &[2, end as u16]) == Some(&port.to_be_bytes())
+    };
+    // CTA_IP_V6_SRC, CTA_IP_V6_DST
+    (ends.source.is_none() || address(3) == ends.source)
+        && (ends.target.is_none() || address(4) == ends.target)
+        && is_port(ends.port)
 }
 
 /// CTA_PROTO_SRC_PORT or CTA_PROTO_DST_PORT.
@@ -121,7 +165,7 @@ impl Ends {
             Some(IpAddr::V4(v4)) => part.with(kind, &v4.octets()),
             Some(IpAddr::V6(v6)) => part.with(kind + 2, &v6.octets()),
         });
-        let tuple = Part::new().nested(1, ip);
+        let tuple = if ip.bytes().is_empty() { Part::new() } else { Part::new().nested(1, ip) };
         let (end, port) = self.port;
         let tuple = match port {
             None => tuple,

@@ -239,6 +239,13 @@ impl Part {
         self
     }
 
+    /// One attribute that holds attributes which are written already.
+    pub(crate) fn raw(kind: u16, attributes: &[u8]) -> Part {
+        let mut part = Part::new();
+        nest(&mut part.0, kind, attributes);
+        part
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

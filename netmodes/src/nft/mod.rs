@@ -24,7 +24,7 @@ mod userdata;
 
 pub use element::{Data, Element, Family, Verdict};
 pub(crate) use foreign::{chains_query, forward_drop, rules_of};
-pub(crate) use message::{Part, Transaction, elements_query, keys_of, value_of};
+pub(crate) use message::{Part, Transaction, elements_query, keys_of, nested, value_of};
 pub(crate) use resolver::resolver;
 pub(crate) use ruleset::{probe_bridge, rule_count, rules_query, table_is_whole, table_query, tables};
 

@@ -7,6 +7,7 @@
 //!   init        a process 1 for programs that are none
 //!   posture     the container seen from inside      flags, limits         what a flag changes
 //!   ports       -p, from everywhere                 publish_all           -P, both families
+//!   ports_ipv6  the same for containers that have IPv6
 //!   live_ports  port add and rm, while it runs      reload, foreign       network reload; firewalls of others
 //!   policy      who reaches whom: docs/modes/policy.md, cell by cell
 //!   several_networks, cables                      connect, disconnect, -d p2p
@@ -46,6 +47,7 @@ mod network_objects;
 mod networks;
 mod policy;
 mod ports;
+mod ports_ipv6;
 mod posture;
 mod posture_calls;
 mod publish_all;
