@@ -49,8 +49,8 @@ pub struct ContainerArgs {
     /// Hardware address, as 92:d0:c6:0a:29:33
     #[arg(long, value_name = "MAC")]
     pub mac_address: Option<String>,
-    /// Link to another container: NAME[:ALIAS]
-    #[arg(long, value_name = "LINK")]
+    /// Tell it of another container, by a name of its own
+    #[arg(long, value_name = "CONTAINER[:ALIAS]")]
     pub link: Vec<String>,
     /// Publish a port: [ip:][host][-range]:container[-range][/tcp|udp]
     #[arg(short, long, value_name = "PORT")]
@@ -134,7 +134,7 @@ pub struct ContainerArgs {
     #[arg(long, value_name = "NAME:ADDRESS")]
     pub add_host: Vec<String>,
     /// Name server
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = netmodes::names::resolv::parse_server)]
     pub dns: Vec<IpAddr>,
     /// Search domain
     #[arg(long, value_name = "DOMAIN")]
