@@ -104,6 +104,30 @@ const REMOVE_NETWORK: Case = Case {
     sample: 8,
     ..RUN
 };
+const CONNECT: Case = Case {
+    given: "pontoon network create --subnet 10.99.0.0/24 other && pontoon run -d --name x -p 8080:80 --network my-net busybox sleep 1000",
+    line: "pontoon network connect --gw-priority 1 --alias also other x",
+    done: "pontoon inspect -f '{{json .NetworkSettings.Networks}}' x | grep -q other",
+    monitors: true,
+    sample: 8,
+    ..RUN
+};
+const DISCONNECT: Case = Case {
+    given: "pontoon network create --subnet 10.99.0.0/24 other && pontoon run -d --name x -p 8080:80 --network other --network my-net busybox sleep 1000",
+    line: "pontoon network disconnect other x",
+    done: "! pontoon inspect -f '{{json .NetworkSettings.Networks}}' x | grep -q other",
+    monitors: true,
+    sample: 6,
+    ..RUN
+};
+const PORT_ADD: Case = Case {
+    given: SLEEPER,
+    line: "pontoon port add x 8081:81 8053:53/udp",
+    done: "pontoon inspect -f '{{json .HostConfig.PortBindings}}' x | grep -q 8081",
+    monitors: true,
+    sample: 6,
+    ..RUN
+};
 const LOAD: Case = Case {
     given: "test -e /run/test/b.tar || pontoon save -o /run/test/b.tar busybox; pontoon rmi -f busybox >&- 2>&- || true",
     line: "pontoon load -i /run/test/b.tar",
@@ -289,4 +313,19 @@ fn root_fault_during_network_create() {
 #[test]
 fn root_fault_during_network_rm() {
     try_all(&REMOVE_NETWORK);
+}
+
+#[test]
+fn root_fault_during_connect() {
+    try_all(&CONNECT);
+}
+
+#[test]
+fn root_fault_during_disconnect() {
+    try_all(&DISCONNECT);
+}
+
+#[test]
+fn root_fault_during_port_add() {
+    try_all(&PORT_ADD);
 }

@@ -41,11 +41,11 @@ impl Connection {
         self.attached = in_order(container, staying.into_iter().chain(arriving).collect());
         let moved = self.let_go(container, &off, &leaving).and_then(|()| self.take(container, on));
         let moved = moved.and_then(|()| self.lead_ports());
-        state.endpoints = self.endpoints();
-        // What could not be left is still to be found by teardown.
         if moved.is_err() {
-            state.endpoints.extend(leaving.into_iter().map(|one| one.endpoint));
+            // What could not be left is still there, for the next attempt and for teardown.
+            self.attached.extend(leaving);
         }
+        state.endpoints = self.endpoints();
         container.write_state(state)?;
         moved.and_then(|()| self.renew_names(container))
     }
@@ -95,8 +95,10 @@ impl Connection {
 
     pub(super) fn take(&mut self, container: &Container, on: Vec<Step>) -> Result<()> {
         let mut journal = Journal::open(&container.journal_of("outlet"))?;
-        apply(&on, &mut self.kernel, &mut journal)?;
-        self.outlet.extend(on);
+        for step in on {
+            apply(std::slice::from_ref(&step), &mut self.kernel, &mut journal)?;
+            self.outlet.push(step);
+        }
         Ok(())
     }
 }
