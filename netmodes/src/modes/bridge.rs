@@ -24,7 +24,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Request;
+use super::{Request, with_ipv6};
 use crate::address::{Cidr, Mac};
 use crate::facts::Facts;
 use crate::network::{GatewayMode, Network};
@@ -171,7 +171,7 @@ fn inside(request: &Request, network: &Network) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut routes = Vec::new();
     if request.addresses.iter().any(IpAddr::is_ipv6) {
-        steps.extend(with_ipv6(&request.interface));
+        steps.extend(with_ipv6(Place::Container, &request.interface));
     }
     for (address, subnet) in
         request.addresses.iter().filter_map(|address| Some((*address, network.subnet_of(*address)?)))
@@ -186,22 +186,6 @@ fn inside(request: &Request, network: &Network) -> Vec<Step> {
     steps.push(Step::Up { place: Place::Container, device: device() });
     steps.extend(routes);
     steps
-}
-
-/// A container has IPv6 on the devices that lead to networks with IPv6, and on lo as soon as there is one. Addresses
-/// are usable at once, and the link-local one is that which the firewall knows.
-fn with_ipv6(interface: &str) -> Vec<Step> {
-    let sysctl = |device: &str, key: &str| Step::Sysctl {
-        place: Place::Container,
-        key: format!("net/ipv6/conf/{device}/{key}"),
-        value: "0".into(),
-    };
-    vec![
-        sysctl("lo", "disable_ipv6"),
-        sysctl(interface, "accept_dad"),
-        sysctl(interface, "addr_gen_mode"),
-        sysctl(interface, "disable_ipv6"),
-    ]
 }
 
 /// `web.1k3f9`: the name, cut so that it fits fifteen bytes with a tail that is unique per container and start.

@@ -77,6 +77,22 @@ fn named_netns(name: &str, target: Option<&String>) -> Option<Step> {
     target.map(|target| Step::NamedNetns { name: name.into(), target: target.clone() })
 }
 
+/// A container has IPv6 on the devices that lead to networks with IPv6, and on lo as soon as there is one. Addresses
+/// are usable at once, and the link-local one is that which the firewall knows.
+fn with_ipv6(place: Place, interface: &str) -> Vec<Step> {
+    let sysctl = |device: &str, key: &str| Step::Sysctl {
+        place,
+        key: format!("net/ipv6/conf/{device}/{key}"),
+        value: "0".into(),
+    };
+    vec![
+        sysctl("lo", "disable_ipv6"),
+        sysctl(interface, "accept_dad"),
+        sysctl(interface, "addr_gen_mode"),
+        sysctl(interface, "disable_ipv6"),
+    ]
+}
+
 /// `lo` up, in the container.
 fn loopback() -> Step {
     Step::Up { place: Place::Container, device: "lo".into() }

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Request;
+use super::{Request, with_ipv6};
 use crate::address::{Cidr, Mac};
 use crate::network::Network;
 use crate::plan::{Place, Plan, Step};
@@ -71,8 +71,7 @@ fn side(place: Place, here: &End, there: &End) -> Vec<Step> {
     let host = |address: IpAddr| Cidr { address, prefix: if address.is_ipv4() { 32 } else { 128 } };
     let mut steps = Vec::new();
     if here.addresses.iter().any(IpAddr::is_ipv6) {
-        let key = format!("net/ipv6/conf/{}/disable_ipv6", here.interface);
-        steps.push(Step::Sysctl { place, key, value: "0".into() });
+        steps.extend(with_ipv6(place, &here.interface));
     }
     let address = |address: &IpAddr| Step::Address { place, device: device(), address: host(*address), on_link: true };
     steps.extend(here.addresses.iter().map(address));

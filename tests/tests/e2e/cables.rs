@@ -93,7 +93,7 @@ fn root_both_ends_may_come_at_once_and_in_both_families() {
         host.sh("for c in a b; do pontoon run -d --name $c --network link1 busybox sleep 600 & done; wait").ok();
         assert!(pings(&host, "a", "b") && pings(&host, "b", "a"));
         let six = host.inspect("{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}", "b");
-        assert!(pings(&host, "a", &six), "{six}");
+        assert!(pings(&host, "a", &six) && pings(&host, "b", &six) && pings(&host, "b", "::1"), "{six}");
         host.sh("pontoon rm -f a b").ok();
     }
     gone(&host);
