@@ -1,7 +1,7 @@
 //! docs/modes/policy.md as a test reads it: the scene that is typed, and a verdict for each cell.
 //!
 //! ```text
-//!   ```bash … ```                                  the scene
+//!   ```toml … ```, ```bash … ```                   the host's settings, the scene
 //!   | from | `host:8080` | …                       a table is about reaching if its first column is called "from"
 //!   | `near`, on the same network | gateway | …    ── Cell { from: "near", to: "host", port: 8080, verdicts: [Gateway; 2] }
 //! ```
@@ -31,9 +31,19 @@ pub struct Cell {
     pub verdicts: [Verdict; 2],
 }
 
-/// The commands of the first block of code.
+/// The commands of the first block of bash.
 pub fn scene(page: &str) -> &str {
-    page.split_once("```bash\n").and_then(|(_, rest)| rest.split_once("```")).expect("the page has a scene").0
+    block(page, "bash")
+}
+
+/// The host's settings: the first block of TOML.
+pub fn settings(page: &str) -> &str {
+    block(page, "toml")
+}
+
+fn block<'a>(page: &'a str, language: &str) -> &'a str {
+    let begin = page.split_once(&format!("```{language}\n")).expect("the page has such a block").1;
+    begin.split_once("```").expect("a block ends").0
 }
 
 /// All cells of all tables whose first column is called "from".

@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use pontoon_tests::host::{BEYOND, OWN};
-use pontoon_tests::neighbours::{LAN, OWN_TOO, OWN6, OWN6_TOO};
+use pontoon_tests::neighbours::{BEYOND6, LAN, LAN6, OWN_TOO, OWN6, OWN6_TOO};
 use pontoon_tests::{Host, Running, eventually};
 
 use super::page::{Cell, Verdict};
@@ -60,15 +60,18 @@ impl fmt::Display for Question {
 /// The address that was asked from, and the one that the server saw.
 pub type Answer = (IpAddr, IpAddr);
 
-/// A container of the scene.
-struct Container {
+/// A container of the scene, on one of its networks.
+struct Endpoint {
+    network: String,
     addresses: Vec<IpAddr>,
     gateways: Vec<IpAddr>,
+    /// Whether it has a way out there.
+    leaves: bool,
 }
 
 /// Everybody.
 pub struct Places {
-    containers: BTreeMap<String, Container>,
+    containers: BTreeMap<String, Vec<Endpoint>>,
     networks: String,
     servers: Vec<Running>,
 }
@@ -85,8 +88,7 @@ impl Places {
         servers.iter_mut().for_each(|server| server.until("serving", SOON));
         let names = host.sh("pontoon ps --format '{{.Names}}'").ok();
         let networks = host.sh("pontoon network ls --format '{{.Name}}' | grep -vxE 'bridge|host|none' | xargs").ok();
-        let containers: BTreeMap<_, _> =
-            names.lines().map(|name| (name.to_owned(), Container::look(host, name))).collect();
+        let containers: BTreeMap<_, _> = names.lines().map(|name| (name.to_owned(), endpoints(host, name))).collect();
         for name in containers.keys() {
             let says = || host.sh(&format!("pontoon logs {name}")).out().contains("serving");
             eventually(&format!("the server in {name}"), SOON, says);
@@ -100,9 +102,10 @@ impl Places {
         host.sh(&format!("pontoon rm -f $(pontoon ps -aq); pontoon network rm {}", self.networks)).ok();
     }
 
-    /// Whether this is a container of the scene.
-    pub fn is_container(&self, name: &str) -> bool {
-        self.containers.contains_key(name)
+    /// Whether a cell is about a container's own address, between two that have a way out: whom the firewall keeps apart.
+    pub fn is_direct(&self, cell: &Cell) -> bool {
+        let leaves = |name: &str| self.containers.get(name).map(|ends| ends.iter().any(|end| end.leaves));
+        leaves(&cell.to) == Some(true) && leaves(&cell.from) != Some(false)
     }
 
     /// What a cell asks: both protocols, each address of the target that the asker's families can reach.
@@ -117,18 +120,44 @@ impl Places {
     }
 
     fn addresses(&self, cell: &Cell) -> Vec<IpAddr> {
-        let parsed = |list: &[&str]| list.iter().map(|text| text.parse().expect("an address")).collect();
-        match cell.to.as_str() {
-            "host" => parsed(&[OWN, OWN_TOO]),
-            "first" => parsed(&[OWN]),
-            "second" => parsed(&[OWN_TOO]),
-            "loopback" => parsed(&["127.0.0.1", "127.0.0.5"][..if cell.port == 8081 { 1 } else { 2 }]),
-            "host6" => parsed(&[OWN6, OWN6_TOO]),
-            "loopback6" => parsed(&["::1"]),
-            "lan" => parsed(&[LAN]),
-            "beyond" => parsed(&[BEYOND]),
-            "gateway" => self.containers[&cell.from].gateways.clone(),
-            name => self.containers.get(name).unwrap_or_else(|| panic!("{name} is in the scene")).addresses.clone(),
+        let name = cell.to.trim_end_matches(['4', '6']);
+        let asked = |address: &IpAddr| match &cell.to[name.len()..] {
+            "4" => address.is_ipv4(),
+            "6" => address.is_ipv6(),
+            _ => true,
+        };
+        let families = self.all_addresses(&cell.from);
+        let can = |address: &IpAddr| families.iter().any(|own| own.is_ipv4() == address.is_ipv4());
+        self.targets(name, cell).into_iter().filter(|address| asked(address) && can(address)).collect()
+    }
+
+    fn targets(&self, name: &str, cell: &Cell) -> Vec<IpAddr> {
+        let ends = |name: &str| self.containers.get(name).unwrap_or_else(|| panic!("{name} is in the scene"));
+        match (name, name.split_once('@')) {
+            // Published on 127.0.0.1, and not on other addresses of 127.0.0.0/8.
+            ("loopback", _) if cell.port == 8081 => parsed(&["127.0.0.1", "::1"]),
+            ("loopback", _) => parsed(&["127.0.0.1", "127.0.0.5", "::1"]),
+            ("first", _) => parsed(&[OWN, OWN6]),
+            ("second", _) => parsed(&[OWN_TOO, OWN6_TOO]),
+            ("gateway", _) => ends(&cell.from).iter().flat_map(|end| end.gateways.clone()).collect(),
+            (_, Some((name, network))) => {
+                let at = ends(name).iter().filter(|end| end.network == network);
+                at.flat_map(|end| end.addresses.clone()).collect()
+            }
+            _ => self.all_addresses(name),
+        }
+    }
+
+    /// Of a place, on all its networks.
+    fn all_addresses(&self, place: &str) -> Vec<IpAddr> {
+        match place {
+            "host" => parsed(&[OWN, OWN_TOO, OWN6, OWN6_TOO]),
+            "lan" => parsed(&[LAN, LAN6]),
+            "beyond" => parsed(&[BEYOND, BEYOND6]),
+            name => {
+                let ends = self.containers.get(name).unwrap_or_else(|| panic!("{name} is in the scene"));
+                ends.iter().flat_map(|end| end.addresses.clone()).collect()
+            }
         }
     }
 
@@ -165,7 +194,7 @@ impl Places {
     /// What an answer means; nothing if it means none of the page's words.
     pub fn verdict(&self, question: &Question, answer: Option<Answer>) -> Option<Verdict> {
         let Some((own, seen)) = answer else { return Some(Verdict::No) };
-        let is_gateway = || self.containers.values().any(|container| container.gateways.contains(&seen));
+        let is_gateway = || self.containers.values().flatten().any(|end| end.gateways.contains(&seen));
         match seen {
             _ if seen == own => Some(Verdict::Yes),
             _ if [OWN, OWN_TOO, OWN6, OWN6_TOO].contains(&seen.to_string().as_str())
@@ -179,13 +208,23 @@ impl Places {
     }
 }
 
-impl Container {
-    fn look(host: &Host, name: &str) -> Self {
-        let fields = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.Gateway}}{{end}}";
-        let text = host.inspect(fields, name);
-        let words: Vec<IpAddr> = text.split_whitespace().map(|word| word.parse().expect("an address")).collect();
-        Self { addresses: vec![words[0]], gateways: vec![words[1]] }
-    }
+/// On each network: the addresses, the bridge's, and whether there is a way out.
+fn endpoints(host: &Host, name: &str) -> Vec<Endpoint> {
+    let fields = "{{range $network, $end := .NetworkSettings.Networks}}{{$network}},{{$end.IPAddress}} {{$end.GlobalIPv6Address}},{{$end.Gateway}}\n{{end}}";
+    let words = |text: &str| text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let text = host.inspect(fields, name);
+    let endpoint = |line: &str| {
+        let mut fields = line.split(',');
+        let network = fields.next()?.to_owned();
+        let format = "{{range .IPAM.Config}} {{.Gateway}}{{end}}";
+        let gateways = words(&host.pontoon(&["network", "inspect", "-f", format, &network]).ok());
+        Some(Endpoint { network, addresses: words(fields.next()?), gateways, leaves: !fields.next()?.is_empty() })
+    };
+    text.lines().filter_map(endpoint).collect()
+}
+
+fn parsed(list: &[&str]) -> Vec<IpAddr> {
+    list.iter().map(|text| text.parse().expect("an address")).collect()
 }
 
 /// `-p 8080:80` is followed by `-p 8080:80/udp`.
