@@ -96,7 +96,9 @@ fn ipam(subnet: &Subnet) -> Value {
     let mut config = Map::new();
     config.insert("Subnet".into(), subnet.subnet.to_string().into());
     config.extend(subnet.ip_range.map(|range| ("IPRange".into(), range.to_string().into())));
-    config.insert("Gateway".into(), subnet.gateway.to_string().into());
+    if !subnet.is_cable() {
+        config.insert("Gateway".into(), subnet.gateway.to_string().into());
+    }
     if !subnet.aux.is_empty() {
         config.insert("AuxiliaryAddresses".into(), json!(subnet.aux));
     }
