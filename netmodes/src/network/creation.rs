@@ -98,9 +98,7 @@ impl Networks {
         let [gateway_mode_ipv4, gateway_mode_ipv6] = meaning.gateway_modes;
         let subnets = self.subnets(new)?;
         let mtu = meaning.mtu.or(self.settings.networks.mtu);
-        if let Some(mtu) = mtu.filter(|mtu| *mtu < LEAST_OF_IPV6 && subnets.iter().any(Subnet::is_ipv6)) {
-            return Err(Error::Refused(format!("invalid MTU {mtu}: IPv6 needs {LEAST_OF_IPV6} at least (RFC 8200)")));
-        }
+        check_mtu(mtu, &subnets)?;
         Ok(Network {
             driver: if is_cable { "p2p".into() } else { "bridge".into() },
             mtu,
@@ -169,6 +167,7 @@ impl Networks {
         if settled.address.is_none() {
             subnets.insert(0, subnet::choose_default(&self.settings.networks.pools(), &taken)?);
         }
+        check_mtu(self.settings.networks.mtu, &subnets)?;
         let network = Network::plain(random_id()?, DEFAULT.into(), now(), DEFAULT_DEVICE.into(), subnets);
         Ok(Network { icc: settled.icc, mtu: self.settings.networks.mtu, ..network })
     }
@@ -245,6 +244,14 @@ impl Network {
             options: Default::default(),
             labels: Default::default(),
         }
+    }
+}
+
+/// On a device with less the kernel would switch IPv6 off without a word.
+fn check_mtu(mtu: Option<u32>, subnets: &[Subnet]) -> Result<(), Error> {
+    match mtu.filter(|mtu| *mtu < LEAST_OF_IPV6 && subnets.iter().any(Subnet::is_ipv6)) {
+        Some(mtu) => Err(Error::Refused(format!("invalid MTU {mtu}: IPv6 needs {LEAST_OF_IPV6} at least (RFC 8200)"))),
+        None => Ok(()),
     }
 }
 

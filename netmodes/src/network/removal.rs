@@ -47,7 +47,11 @@ impl Networks {
     }
 
     fn check_unused(&self, network: &Network, name_of: NameOf<'_>) -> Result<(), Error> {
-        let endpoints: Vec<String> = self.leases(network)?.iter().map(|(_, owner)| in_words(owner, name_of)).collect();
+        let mut owners: Vec<String> = self.leases(network)?.into_iter().map(|(_, owner)| owner).collect();
+        // One with addresses of both families is one endpoint.
+        owners.sort_unstable();
+        owners.dedup();
+        let endpoints: Vec<String> = owners.iter().map(|owner| in_words(owner, name_of)).collect();
         if endpoints.is_empty() {
             return Ok(());
         }

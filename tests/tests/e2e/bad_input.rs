@@ -98,14 +98,17 @@ fn root_bad_subnets() {
         ("--subnet 10.9.0.1/16", "invalid subnet 10.9.0.1/16: it should be 10.9.0.0/16"),
         ("--subnet 203.0.113.0/25", "uplink"),
         ("--subnet 10.9.0.0/16 --gateway 10.8.0.1", "10.8.0.1"),
-        ("--gateway 10.8.0.1", "--subnet"),
+        ("--gateway 10.8.0.1", "every ip-range or gateway must have a corresponding subnet"),
         ("-d nosuchdriver", "nosuchdriver"),
         ("-o no.such.option=1", "no.such.option"),
         ("-o com.docker.network.bridge.name=much-too-long-for-a-link", "much-too-long-for-a-link"),
         ("-o com.docker.network.bridge.name=uplink", "uplink"),
     ];
     for (flags, sentence) in cases {
-        host.sh(&format!("pontoon network create {flags} bad")).refused(125, sentence);
+        let mut refused = host.sh(&format!("pontoon network create {flags} bad"));
+        // Docker's list of what is wrong begins on a line of its own.
+        refused.stderr = refused.err().replacen("config:\n", "config: ", 1).into_bytes();
+        refused.refused(125, sentence);
     }
     host.sh("pontoon network create --subnet 10.9.0.0/16 good").ok();
     host.sh("pontoon network create --subnet 10.9.8.0/24 bad").refused(125, "good");

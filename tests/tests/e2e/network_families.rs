@@ -33,6 +33,8 @@ fn root_containers_of_both_families_know_and_reach_each_other() {
         .ok();
     assert_eq!(settings, "0\n0");
     // One that comes later has what the first one had: its address is not asked for again, and MAC and name say the same.
+    let busy = host.sh("pontoon network rm mine").err();
+    assert_eq!(busy.matches("name:\"one\"").count(), 1, "two addresses are one endpoint: {busy}");
     host.sh("pontoon restart -t 0 one; pontoon exec two ping -c 1 -W 2 -6 one").ok();
     assert_eq!(host.inspect("{{(index .NetworkSettings.Networks \"mine\").GlobalIPv6Address}}", "one"), "fd99::77");
     host.sh("pontoon rm -f one two; pontoon network rm mine").ok();
