@@ -259,6 +259,7 @@ impl Move {
 impl fmt::Display for Move {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Move::NetworkCreate(network @ "north") => write!(f, "pontoon network create --ipv6 {network}"),
             Move::NetworkCreate(network) => write!(f, "pontoon network create {network}"),
             Move::NetworkRm(network) => write!(f, "pontoon network rm {network}"),
             Move::Run { name, networks, ports } => {
