@@ -9,6 +9,8 @@
 //! The record comes first, so that a crash in between is put right by the next start. Its lock is let go before the monitor
 //! is asked, which may be waiting for it.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use netmodes::publish::{self, Mapping};
 
@@ -34,7 +36,7 @@ pub fn add(host: &Host, args: &PortChangeArgs) -> Result<i32> {
         if !container.is_supervised()? {
             check_free(&container, &asked)?;
         }
-        let before = container.state()?.ports;
+        let before: BTreeSet<Mapping> = container.state()?.ports.into_iter().collect();
         change(&container, |network| network.publish.extend(&asked))?;
         if let Err(error) = tell(&container, args, PortsVerb::Add) {
             change(&container, |network| take_out(&mut network.publish, &asked))?;

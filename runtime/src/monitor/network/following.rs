@@ -87,19 +87,31 @@ impl Connection {
     }
 
     fn let_go(&mut self, container: &Container, off: &[Step], leaving: &[Attached]) -> Result<()> {
-        let mut journal = Journal::open(&container.journal_of("outlet"))?;
-        withdraw(off, &mut self.kernel, &mut journal)?;
+        let mut journal = self.open_outlet(container)?;
+        let withdrawn = withdraw(off, &mut self.kernel, &mut journal);
+        self.journal = Some(journal);
+        withdrawn?;
         self.outlet.retain(|step| !off.contains(step));
         leaving.iter().try_for_each(|one| one.detach(container, &mut self.kernel))
     }
 
     pub(super) fn take(&mut self, container: &Container, on: Vec<Step>) -> Result<()> {
-        let mut journal = Journal::open(&container.journal_of("outlet"))?;
-        for step in on {
+        let mut journal = self.open_outlet(container)?;
+        let applied = on.into_iter().try_for_each(|step| {
             apply(std::slice::from_ref(&step), &mut self.kernel, &mut journal)?;
             self.outlet.push(step);
+            Ok(())
+        });
+        self.journal = Some(journal);
+        applied
+    }
+
+    /// The journal of the way out. It stays open: to read a thousand ports takes longer than to publish one more.
+    pub(super) fn open_outlet(&mut self, container: &Container) -> Result<Journal> {
+        match self.journal.take() {
+            Some(journal) => Ok(journal),
+            None => Ok(Journal::open(&container.journal_of("outlet"))?),
         }
-        Ok(())
     }
 }
 

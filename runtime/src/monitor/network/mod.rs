@@ -63,6 +63,8 @@ pub struct Connection {
     attached: Vec<Attached>,
     namespace: Vec<Step>,
     outlet: Vec<Step>,
+    /// That of the way out, once it has been needed.
+    journal: Option<Journal>,
     mappings: Vec<Mapping>,
     /// Sockets that keep the other host ports ours.
     kept: Vec<Held>,
@@ -115,6 +117,7 @@ impl Connection {
             attached: Vec::new(),
             namespace,
             outlet: Vec::new(),
+            journal: None,
             mappings: Vec::new(),
             kept: Vec::new(),
         }
@@ -245,9 +248,20 @@ fn join(container: &Container, netns: &Netns, opened: Opened) -> Result<Connecti
     let resolver = sockets
         .take_if(|_| named)
         .map(|sockets| Resolver::new(sockets, naming.config(&container.host, &attached), alive(&container.host)));
-    let (crossing, kept) = (Crossing::default(), Vec::new());
-    let mut connection =
-        Connection { kernel, resolver, naming, sockets, crossing, attached, namespace, outlet, mappings, kept };
+    let (crossing, kept, journal) = (Crossing::default(), Vec::new(), None);
+    let mut connection = Connection {
+        kernel,
+        resolver,
+        naming,
+        sockets,
+        crossing,
+        attached,
+        namespace,
+        outlet,
+        journal,
+        mappings,
+        kept,
+    };
     connection.serve(held, &addresses)?;
     Ok(connection)
 }

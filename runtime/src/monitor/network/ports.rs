@@ -9,11 +9,11 @@
 //!
 //! What is held at the start and what `port add` brings later go the same way, and `port rm` lets go of either.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use netmodes::apply::withdraw;
-use netmodes::journal::Journal;
 use netmodes::modes::outlet::{self, Leg};
 use netmodes::plan::Step;
 use netmodes::publish::{self, Held, Landing, Mapping};
@@ -67,11 +67,14 @@ impl Connection {
     /// # Errors
     /// What could not be deleted; it stays in the journal, and those ports stay ours.
     pub fn unpublish(&mut self, container: &Container, mappings: &[Mapping]) -> Result<()> {
-        let mut journal = Journal::open(&container.journal_of("outlet"))?;
+        let mut journal = self.open_outlet(container)?;
         let mut steps = self.elements(mappings);
         // Of a few that could not all be made some are not there.
-        steps.retain(|step| journal.steps().contains(step));
-        withdraw(&steps, &mut self.kernel, &mut journal)?;
+        let made: BTreeSet<&Step> = journal.steps().iter().collect();
+        steps.retain(|step| made.contains(step));
+        let withdrawn = withdraw(&steps, &mut self.kernel, &mut journal);
+        self.journal = Some(journal);
+        withdrawn?;
         self.outlet.retain(|step| !steps.contains(step));
         mappings.iter().for_each(|mapping| self.crossing.remove(mapping));
         self.kept.retain(|held| !mappings.contains(&held.mapping));

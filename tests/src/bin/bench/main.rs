@@ -4,6 +4,7 @@
 //!   starts   one of everything, Pontoon beside the floor, Docker and Podman    stopwatch, contender
 //!   crowd    1, 50, 200, 500 containers on one network                         time and memory of the next one
 //!   wire     throughput and latency of each way to a container, and of a plain veth     iperf3, ping and pong
+//!   ports    the first published port, and the 900th                           time
 //!   names    answers of the name server a second                               dns
 //!      │
 //!      └──> lines of Markdown on standard output, for docs/performance.md
@@ -15,6 +16,7 @@
 mod contender;
 mod crowd;
 mod dns;
+mod ports;
 mod starts;
 mod stopwatch;
 mod wire;
@@ -38,7 +40,7 @@ fn main() {
         ["ping", address, port, count] => {
             wire::ping(address, port.parse().expect("a port"), count.parse().expect("a number"));
         }
-        [] => all(&["starts", "crowd", "wire", "names"]),
+        [] => all(&["starts", "crowd", "wire", "ports", "names"]),
         some => all(some),
     }
 }
@@ -50,8 +52,9 @@ fn all(parts: &[&str]) {
             "starts" => starts::measure,
             "crowd" => crowd::measure,
             "wire" => wire::measure,
+            "ports" => ports::measure,
             "names" => dns::measure,
-            other => panic!("there is no part {other}: starts, crowd, wire, names"),
+            other => panic!("there is no part {other}: starts, crowd, wire, ports, names"),
         };
         let measured = std::thread::spawn(move || on_a_host(measure)).join();
         assert!(measured.is_ok(), "the part {part} failed");
