@@ -75,7 +75,14 @@ pub fn remove(host: &Host, args: &PortChangeArgs) -> Result<i32> {
                     publish::without(&network.publish, mapping).unwrap_or(std::mem::take(&mut network.publish));
             }
         })?;
-        tell(&container, args, PortsVerb::Remove)
+        let told = tell(&container, args, PortsVerb::Remove);
+        if told.is_err() {
+            let before = container.record.network.clone();
+            change(&container, |network| {
+                (network.publish, network.publish_all) = (before.publish, before.publish_all);
+            })?;
+        }
+        told
     })
 }
 

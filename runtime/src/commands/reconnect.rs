@@ -95,8 +95,12 @@ pub fn ask(container: &Container, request: &Request, mut hear: impl FnMut(&str) 
     if !container.is_supervised()? || container.is_ending()? {
         return Ok(());
     }
-    // It has ended meanwhile: the record alone is enough.
-    let Ok(monitor) = Connection::open(&container.state_dir()) else { return Ok(()) };
+    let monitor = match Connection::open(&container.state_dir()) {
+        Ok(monitor) => monitor,
+        Err(error) if runs(container)? => return Err(error),
+        // It is only starting, or has ended meanwhile: the record alone is enough.
+        Err(_) => return Ok(()),
+    };
     monitor.send(request, &[])?;
     loop {
         match monitor.next_reply() {
