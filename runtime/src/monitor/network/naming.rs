@@ -87,9 +87,11 @@ impl Naming {
         let present = linked::present(&container.host, &container.record)?;
         self.is_named |= is_named(attached);
         let files = Files::of_networks(&container.record, attached, &present, self.is_named)?;
+        // Who reads of an address finds its ports open already.
+        self.exchange(elements(attached, &present), container, kernel)?;
         files.follow(&self.files, container)?;
         self.files = files;
-        self.exchange(elements(attached, &present), container, kernel)
+        Ok(())
     }
 
     /// The old ones first: such an address may be somebody else's by now.
