@@ -103,7 +103,7 @@ fn normalise(value: &mut Value) {
                 fields.remove("addr_info");
             }
             if let Some(Value::Array(flags)) = fields.get_mut("flags") {
-                flags.retain(|flag| flag != "LOWER_UP" && flag != "NO-CARRIER");
+                flags.retain(|flag| flag != "LOWER_UP" && flag != "NO-CARRIER" && flag != "linkdown");
             }
             if let Some(Value::Array(elements)) = fields.get_mut("elem") {
                 elements.sort_by_key(Value::to_string);
