@@ -15,7 +15,7 @@ fn gone(host: &Host) {
 }
 
 fn pings(host: &Host, from: &str, to: &str) -> bool {
-    host.sh(&format!("pontoon exec {from} ping -c 1 -W 1 {to}")).code == 0
+    host.sh(&format!("pontoon exec {from} ping -c 1 -W 4 {to}")).code == 0
 }
 
 #[test]

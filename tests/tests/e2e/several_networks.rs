@@ -223,3 +223,23 @@ fn root_a_chosen_address_is_kept_while_its_container_does_not_run() {
     host.sh("pontoon rm -f x y z").ok();
     gone(&host);
 }
+
+#[test]
+fn root_ports_are_published_as_soon_as_there_is_a_way_out() {
+    let host = two_networks();
+    host.sh("pontoon network create --internal inner").ok();
+    host.sh("pontoon run -d --name x --network inner -p 8080:80 busybox httpd -f -p 80 -h /etc").ok();
+    assert_eq!(host.sh("pontoon port x").ok(), "", "nothing leads out");
+    host.sh("pontoon network connect front x").ok();
+    assert_eq!(host.sh("pontoon port x").ok().lines().next(), Some("80/tcp -> 0.0.0.0:8080"));
+    let answers = |host: &Host| host.lan("wget -q -T 2 -O - http://203.0.113.2:8080/hostname").out().len() > 1;
+    eventually("the server answers", SOON, || answers(&host));
+    host.sh("pontoon network disconnect front x").ok();
+    assert_eq!(host.sh("pontoon port x").ok(), "");
+    let free = host.sh("pontoon run -d --name y -p 8080:80 busybox sleep 600");
+    free.ok();
+    host.sh("pontoon network connect front x").refused(1, "port is already allocated");
+    assert_eq!(host.sh("pontoon exec x ls /sys/class/net").ok(), "eth0\nlo", "it is as it was before");
+    host.sh("pontoon rm -f x y; pontoon network rm inner").ok();
+    gone(&host);
+}

@@ -25,6 +25,7 @@ impl Connection {
     /// # Errors
     /// A sentence. If a network could not be joined, everything is as it was before.
     pub fn follow(&mut self, container: &Container, state: &mut State, tell: &mut dyn FnMut(&Change)) -> Result<()> {
+        let before = self.landing();
         let change = self.decide(container, state)?;
         if change.is_empty() {
             self.attached = change.staying;
@@ -40,12 +41,16 @@ impl Connection {
         }
         self.attached = in_order(container, staying.into_iter().chain(arriving).collect());
         let moved = self.let_go(container, &off, &leaving).and_then(|()| self.take(container, on));
-        let moved = moved.and_then(|()| self.lead_ports());
+        let moved = moved.and_then(|()| match self.landing() == before {
+            true => self.lead_ports(),
+            false => self.publish_anew(container),
+        });
         if moved.is_err() {
             // What could not be left is still there, for the next attempt and for teardown.
             self.attached.extend(leaving);
         }
         state.endpoints = self.endpoints();
+        state.ports = self.mappings.clone();
         container.write_state(state)?;
         moved.and_then(|()| self.renew_names(container))
     }

@@ -38,7 +38,7 @@ impl Connection {
     /// # Errors
     /// A port that somebody holds.
     pub fn hold(&self, host: &Host, mappings: &[Mapping]) -> Result<Published> {
-        hold_these(host, mappings, &outlet::landing(&self.legs()))
+        hold_these(host, mappings, &self.landing())
     }
 
     /// The firewall's part of published ports.
@@ -91,6 +91,23 @@ impl Connection {
         self.crossing.lead(|mapping| publish::served(mapping, &addresses));
         let kept = std::mem::take(&mut self.kept);
         self.serve(kept, &addresses)
+    }
+
+    /// The way out is of another kind now (the first one, the last one gone, another family, routed): what was asked for
+    /// is published as it makes it.
+    ///
+    /// # Errors
+    /// A port that somebody holds by now.
+    pub(super) fn publish_anew(&mut self, container: &Container) -> Result<()> {
+        let published = self.mappings.clone();
+        self.unpublish(container, &published)?;
+        let wanted = hold(&container.host, &container.record.network, &self.landing())?;
+        self.publish(container, wanted)
+    }
+
+    /// What the networks that are the way out make of published ports.
+    pub(super) fn landing(&self) -> Landing {
+        outlet::landing(&self.legs())
     }
 
     /// Serves the ports that no translation leads from; the others are only kept.
