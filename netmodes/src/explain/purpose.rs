@@ -50,7 +50,7 @@ impl Purpose {
             Step::Resolver { .. } => Purpose::Names,
             Step::NamedNetns { .. } => Purpose::Netns,
             Step::Up { place: Place::Container, device } if device == "lo" => Purpose::Loopback,
-            Step::Sysctl { place: Place::Container, .. } => Purpose::Loopback,
+            Step::Sysctl { place: Place::Container, key, .. } if is_of_every_device(key) => Purpose::Loopback,
             _ if step.place() != Place::Host => Purpose::Inside,
             _ => Purpose::Bridge,
         }
@@ -82,4 +82,9 @@ impl Purpose {
             Purpose::Netns => "A name for `ip netns`, by which a person finds the container's network.",
         }
     }
+}
+
+/// `net/ipv6/conf/default/accept_ra`: a setting for devices that are not there yet.
+fn is_of_every_device(key: &str) -> bool {
+    ["/conf/all/", "/conf/default/"].iter().any(|part| key.contains(part))
 }
