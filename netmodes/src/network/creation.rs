@@ -92,8 +92,8 @@ impl Networks {
         let id = random_id()?;
         let bridge = meaning.bridge.unwrap_or_else(|| format!("br-{}", &id[..12]));
         let is_cable = new.driver == "p2p";
-        if !is_cable && kernel.link(&bridge)?.is_some() {
-            return Err(Error::ForeignBridge(bridge));
+        if !is_cable {
+            self.check_device(&bridge, kernel)?;
         }
         let [gateway_mode_ipv4, gateway_mode_ipv6] = meaning.gateway_modes;
         let subnets = self.subnets(new)?;
@@ -120,6 +120,17 @@ impl Networks {
                 subnets,
             )
         })
+    }
+
+    /// Has nobody a device of that name, nor will another network want it back?
+    fn check_device(&self, bridge: &str, kernel: &mut Kernel) -> Result<(), Error> {
+        if let Some(network) = self.list()?.iter().find(|network| network.bridge == bridge) {
+            return Err(Error::Refused(format!("the device \"{bridge}\" is that of the network {}", network.name)));
+        }
+        if kernel.link(bridge)?.is_some() {
+            return Err(Error::ForeignBridge(bridge.into()));
+        }
+        Ok(())
     }
 
     /// The subnets that were asked for, and chosen ones for families without.

@@ -47,7 +47,9 @@ fn root_network_leases_from_the_range_and_keeps_off_aux_addresses() {
     let host = Host::ready();
     let flags =
         "--subnet 10.99.0.0/24 --ip-range 10.99.0.4/30 --aux-address printer=10.99.0.5 --aux-address fax=10.99.0.9";
-    host.sh(&format!("pontoon network create {flags} mine")).ok();
+    host.sh(&format!("pontoon network create {flags} -o name=br-mine mine")).ok();
+    host.sh("pontoon network create -o name=br-mine other")
+        .refused(125, "the device \"br-mine\" is that of the network mine");
     let config = &inspected(&host, "mine")["IPAM"]["Config"][0];
     assert_eq!(config["IPRange"], "10.99.0.4/30");
     assert_eq!(config["AuxiliaryAddresses"]["printer"], "10.99.0.5");

@@ -47,7 +47,8 @@ fn builtin(name: &str, driver: &str) -> Value {
     json!({
         "Name": name,
         "Id": builtin_id(name),
-        "Created": "",
+        // Every host has it: Go's zero time, as its clients want one.
+        "Created": "0001-01-01T00:00:00Z",
         "Scope": "local",
         "Driver": driver,
         "EnableIPv4": true,
