@@ -114,8 +114,9 @@ impl Kernel {
 
     /// Has this made the firewall's tables, as they were not there or not whole? If containers run, somebody else took
     /// their elements away (`nft flush ruleset`): [`crate::apply::reinstate`] their journals.
-    pub fn has_rebuilt_tables(&self) -> bool {
-        self.rebuilt
+    /// Said once.
+    pub fn take_rebuilt(&mut self) -> bool {
+        std::mem::take(&mut self.rebuilt)
     }
 
     /// Reaches into the container at the other end of the cable that is made next.
@@ -125,6 +126,19 @@ impl Kernel {
     pub fn reach(&mut self, netns: BorrowedFd<'_>) -> Result<(), Error> {
         self.peer = Some(netns::within(netns, Inside::open)?);
         Ok(())
+    }
+
+    /// The cable is laid: the other container's namespace is not held any longer, or it would outlive its container.
+    pub fn let_go(&mut self) {
+        self.peer = None;
+    }
+
+    /// `ip link set DEVICE alias ALIAS`, of a device of the host; one that has gone is no error.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn describe(&mut self, device: &str, alias: &str) -> Result<(), Error> {
+        absent_is_fine(link::set_alias(&mut self.host.route, device, alias))
     }
 
     fn space(&mut self, place: Place) -> Result<&mut Space, Error> {

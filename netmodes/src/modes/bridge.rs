@@ -121,7 +121,7 @@ fn own(request: &Request, network: &Network, facts: &Facts) -> Vec<Step> {
         mac: request.mac(),
         mtu: facts.mtu,
         isolated: !network.icc,
-        alias: format!("pontoon container {} network {}", request.name, network.name),
+        alias: alias(&request.name, &network.name),
     });
     steps.extend(inside(request, network));
     steps
@@ -186,6 +186,11 @@ fn inside(request: &Request, network: &Network) -> Vec<Step> {
     steps.push(Step::Up { place: Place::Container, device: device() });
     steps.extend(routes);
     steps
+}
+
+/// What the host's end of a container's cable is, for whoever finds it with `ip link`.
+pub fn alias(container: &str, network: &str) -> String {
+    format!("pontoon container {container} network {network}")
 }
 
 /// `web.1k3f9`: the name, cut so that it fits fifteen bytes with a tail that is unique per container and start.

@@ -75,7 +75,9 @@ pub fn hold(mapping: &Mapping, landing: &Landing, who: Who<'_>) -> Result<Vec<He
     let Some(first) = claim.addresses.first().copied() else { return Ok(Vec::new()) };
     let mut refused = (first, Errno::EADDRINUSE);
     for port in candidates(mapping, first) {
-        match claim.take(port.map_err(|error| Error::system("find a free port", error))?) {
+        let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        let port = port.map_err(|error| refusal(mapping, first, errno(error), who))?;
+        match claim.take(port) {
             Ok(held) => return Ok(held),
             Err((address, Errno::EADDRINUSE)) => refused = (address, Errno::EADDRINUSE),
             Err((address, errno)) => return Err(refusal(mapping, address, errno, who)),

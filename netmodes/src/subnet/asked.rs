@@ -132,6 +132,8 @@ fn understood(words: &Words<'_>, cable: bool, wrong: &mut Vec<String>) -> Option
     let most = if subnet.address.is_ipv4() { 30 } else { 126 };
     if subnet.network() != subnet {
         wrong.push(format!("invalid subnet {text}: it should be {}", subnet.network()));
+    } else if subnet.address.is_multicast() || subnet.address.is_loopback() {
+        wrong.push(format!("invalid subnet {text}: no host outside can have an address of it"));
     } else if cable && subnet.host_mask() != 1 {
         let two = Cidr { address: subnet.address, prefix: most + 1 };
         wrong.push(format!("invalid subnet {text}: a cable has two ends, so it should be {two}"));

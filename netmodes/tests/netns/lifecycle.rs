@@ -132,8 +132,8 @@ fn netns_a_flushed_ruleset_is_put_back_for_those_who_run() {
     one.serve(80);
     let whole = snapshot();
     sh("nft flush ruleset");
-    let two = world.start(&network, "two", &[]);
-    assert!(two.kernel.has_rebuilt_tables());
+    let mut two = world.start(&network, "two", &[]);
+    assert!(two.kernel.take_rebuilt());
     assert!(!one.pings(two.address), "nobody vouches for its address");
     reinstate(&[world.journal(&one.id)], &mut world.kernel).unwrap();
     // Its own kernel has given up asking for a while.

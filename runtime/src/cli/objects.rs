@@ -44,7 +44,7 @@ pub struct NetworkCreateArgs {
     /// Only say it, on stdout: nothing is made
     #[arg(long)]
     pub dry_run: bool,
-    /// Driver: bridge
+    /// Driver: bridge, or p2p, a cable between two containers
     #[arg(short, long, default_value = "bridge")]
     pub driver: String,
     /// Subnet, as 172.30.0.0/16; one of each family

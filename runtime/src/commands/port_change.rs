@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use netmodes::publish::{self, Mapping};
 
-use super::{port, reconnect};
+use super::{port, reconnect, request};
 use crate::cli::PortChangeArgs;
 use crate::container::record::{Mode, Network};
 use crate::container::{Container, Containers};
@@ -88,7 +88,9 @@ pub fn remove(host: &Host, args: &PortChangeArgs) -> Result<i32> {
 
 /// What the words ask for.
 fn asked(args: &PortChangeArgs) -> Result<Vec<Mapping>> {
-    Ok(asked_by_word(args)?.into_iter().map(|(mapping, _)| mapping).collect())
+    let asked: Vec<Mapping> = asked_by_word(args)?.into_iter().map(|(mapping, _)| mapping).collect();
+    request::refuse_twice(&asked)?;
+    Ok(asked)
 }
 
 /// The same, each with the word that asks for it.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! names of each network   both names are written down ─ new published ─ old withdrawn ─ the new alone is written down
+//! ifalias                 of the host's ends
 //! /run/netns/OLD          journal: NEW ─ link NEW ─ unlink OLD ─ journal: without OLD
 //! ```
 //!
@@ -11,6 +12,7 @@ use anyhow::Result;
 use netmodes::apply::{Net, apply};
 use netmodes::journal::Journal;
 use netmodes::kernel::Kernel;
+use netmodes::modes::bridge;
 use netmodes::names::registry;
 use netmodes::plan::Step;
 
@@ -36,6 +38,9 @@ pub fn rename(container: &Container, state: &mut State, kernel: &mut Kernel) -> 
         endpoint.names.clone_from(names);
     }
     container.write_state(state)?;
+    for endpoint in state.endpoints.iter().filter(|endpoint| !endpoint.host_device.is_empty()) {
+        kernel.describe(&endpoint.host_device, &bridge::alias(&container.record.name, &endpoint.network))?;
+    }
     rename_netns(container, kernel)
 }
 

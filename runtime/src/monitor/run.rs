@@ -210,6 +210,9 @@ impl Run {
     fn restart(&mut self, code: i32) -> Result<()> {
         self.end_init()?;
         self.tell_waiting(&Reply::Exited { code });
+        if let Some((_, connection)) = &mut self.network {
+            connection.ensure_networks(&self.container)?;
+        }
         self.run_init(false, Vec::new())?;
         for client in std::mem::take(&mut self.restarting) {
             self.clients.reply(client, &Reply::Done);

@@ -30,6 +30,7 @@ mod explain;
 mod faults;
 mod flags;
 mod floods;
+mod flushed;
 mod foreign;
 mod given;
 mod harness;

@@ -101,6 +101,8 @@ fn root_rename_of_a_running_container_is_known_on_its_networks() {
     let answer = host.sh(&format!("pontoon exec other nslookup {address}")).ok();
     assert!(answer.contains("shop.my-net"), "{answer}");
     host.sh("ip netns exec shop ip link show eth0").ok();
+    let shown = host.sh("pontoon network show my-net").ok();
+    assert!(shown.contains(" shop ") && !shown.contains(" web "), "{shown}");
     assert_ne!(host.sh("ip netns exec web true").code, 0);
     host.sh("pontoon exec web true").refused(125, "No such container: web");
     sleeper(&host, "web", "--network my-net");

@@ -24,6 +24,7 @@ use oci_spec::image::Config;
 use rootfs_tools::Image;
 
 pub use attachments::attachment;
+pub use network::refuse_twice;
 pub use process::{added, environment, working_directory};
 pub use streams::{Attached, attached};
 

@@ -78,7 +78,10 @@ pub fn network(host: &Host, args: &ContainerArgs, config: &Config) -> Result<Net
 }
 
 /// One host port leads to one port of the container: of two the second could not be bound, and would name us as its holder.
-fn refuse_twice(mappings: &[Mapping]) -> Result<()> {
+///
+/// # Errors
+/// Docker's sentence, for the second one.
+pub fn refuse_twice(mappings: &[Mapping]) -> Result<()> {
     for (index, one) in mappings.iter().enumerate().filter(|(_, one)| one.host.first != 0) {
         let same = |other: &&Mapping| {
             other.host == one.host

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Result, bail};
 use netmodes::apply::{apply, withdraw};
@@ -40,6 +41,9 @@ pub struct Attached {
     pub plan: Plan,
     addresses: Vec<IpAddr>,
     priority: i32,
+    /// The network namespace at the other end of a cable, until that is laid: kept any longer it would live on with all
+    /// its devices when its container has gone.
+    peer: Option<OwnedFd>,
     /// Private names of this container for names of the network.
     links: BTreeMap<String, String>,
 }
@@ -54,11 +58,13 @@ impl Attached {
         let network = by_name(networks.find(&wish.network)?, &wish.network)?;
         let addresses = networks.lease(&network, &container.record.id, &wanted(wish), &name_of(&container.host))?;
         let request = request(&container.record, wish, number, addresses);
-        let plan = match network.is_cable() {
-            true => modes::p2p::plan(&request, &network, cable::plug(container, &network, &request, kernel)?.as_ref()),
-            false => bridged(&request, &network, kernel)?,
-        };
-        Ok(Attached::planned(&container.record, wish, &request, network, plan))
+        if !network.is_cable() {
+            let plan = bridged(&request, &network, kernel)?;
+            return Ok(Attached::planned(&container.record, wish, &request, network, plan));
+        }
+        let (far, peer) = cable::plug(container, &network, &request, kernel)?.unzip();
+        let plan = modes::p2p::plan(&request, &network, far.as_ref());
+        Ok(Attached { peer, ..Attached::planned(&container.record, wish, &request, network, plan) })
     }
 
     /// What [`Attached::prepare`] would decide now; nothing is leased, and a default network that is not there is only
@@ -86,6 +92,7 @@ impl Attached {
             addresses: request.addresses.clone(),
             priority: wish.priority,
             links: private_names(wish),
+            peer: None,
             network,
         }
     }
@@ -104,6 +111,7 @@ impl Attached {
             addresses: endpoint.addresses(),
             priority: wish.map_or(0, |wish| wish.priority),
             links: wish.map(private_names).unwrap_or_default(),
+            peer: None,
             network,
         })
     }
@@ -139,14 +147,25 @@ impl Attached {
     ///
     /// # Errors
     /// A sentence; what was made is in the journals.
-    pub fn apply(&self, container: &Container, kernel: &mut Kernel) -> Result<()> {
-        networks(&container.host)?.ensure(&self.network, &self.plan.shared, kernel)?;
-        if kernel.has_rebuilt_tables() {
-            super::reinstate(&container.host, kernel)?;
-        }
+    pub fn apply(&mut self, container: &Container, kernel: &mut Kernel) -> Result<()> {
+        self.ensure_network(container, kernel)?;
         let mut journal = Journal::open(&container.journal_of(&self.network.id))?;
-        apply(&self.plan.own, kernel, &mut journal)?;
+        if let Some(peer) = self.peer.take() {
+            kernel.reach(peer.as_fd())?;
+        }
+        let made = apply(&self.plan.own, kernel, &mut journal);
+        kernel.let_go();
+        made?;
         self.publish_names(container)
+    }
+
+    /// Makes the network's objects where they are missing; all of the firewall, if somebody flushed it.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn ensure_network(&self, container: &Container, kernel: &mut Kernel) -> Result<()> {
+        networks(&container.host)?.ensure(&self.network, &self.plan.shared, kernel)?;
+        if kernel.take_rebuilt() { super::reinstate(&container.host, kernel) } else { Ok(()) }
     }
 
     fn publish_names(&self, container: &Container) -> Result<()> {

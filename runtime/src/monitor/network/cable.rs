@@ -1,11 +1,11 @@
 //! A container's end of a network of the driver p2p: whom it finds at the other end.
 //!
 //! ```text
-//! plug      under the network's lock: say where our namespace is ─ the other one, if he lives ─ reach into his
-//! foresee   the same, without a word and without reaching
+//! plug      under the network's lock: say where our namespace is ─ the other one, if he lives, and his
+//! foresee   the same, without a word
 //! ```
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use netmodes::kernel::Kernel;
@@ -18,11 +18,16 @@ use super::{alive, networks};
 use crate::container::Container;
 use crate::processes;
 
-/// Takes one end of the cable; the other one's, if somebody is there. `kernel` reaches him then.
+/// Takes one end of the cable; gives the other one, and his network namespace, if somebody is there.
 ///
 /// # Errors
-/// When the other one ends at this very moment, or the kernel refuses.
-pub fn plug(container: &Container, network: &Network, request: &Request, kernel: &mut Kernel) -> Result<Option<End>> {
+/// When the network's state cannot be used.
+pub fn plug(
+    container: &Container,
+    network: &Network,
+    request: &Request,
+    kernel: &Kernel,
+) -> Result<Option<(End, OwnedFd)>> {
     let inside = kernel.inside().context("a cable needs a network namespace to end in")?;
     let monitor = processes::own_number_on_host()?;
     let own = Plugged {
@@ -35,9 +40,8 @@ pub fn plug(container: &Container, network: &Network, request: &Request, kernel:
     let Some(other) = living(container, others) else { return Ok(None) };
     let what = format!("fd/{}", other.descriptor);
     // He may have ended meanwhile: then we are alone, and he finds us when he comes back.
-    let Ok(netns) = processes::open_of(Pid::from_raw(other.monitor), other.started, &what) else { return Ok(None) };
-    kernel.reach(netns.as_fd())?;
-    Ok(Some(other.end))
+    let netns = processes::open_of(Pid::from_raw(other.monitor), other.started, &what);
+    Ok(netns.ok().map(|netns| (other.end, netns)))
 }
 
 /// Whom [`plug`] would find.

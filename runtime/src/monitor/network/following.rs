@@ -32,8 +32,8 @@ impl Connection {
             return Ok(());
         }
         tell(&change);
-        let Change { arriving, leaving, mut staying, off, on } = change;
-        if let Err(error) = arriving.iter().try_for_each(|one| one.apply(container, &mut self.kernel)) {
+        let Change { mut arriving, leaving, mut staying, off, on } = change;
+        if let Err(error) = arriving.iter_mut().try_for_each(|one| one.apply(container, &mut self.kernel)) {
             staying.extend(leaving);
             self.attached = staying;
             self.turn_away(container, state, &arriving)?;

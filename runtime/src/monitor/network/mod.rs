@@ -149,7 +149,7 @@ impl Connection {
     /// A sentence; what was made is in the journals.
     pub fn apply(&mut self, container: &Container) -> Result<()> {
         apply(&self.namespace, &mut self.kernel, &mut Journal::open(&container.journal_path())?)?;
-        for attached in &self.attached {
+        for attached in &mut self.attached {
             attached.apply(container, &mut self.kernel)?;
         }
         self.naming.apply(container, &mut self.kernel)?;
@@ -166,6 +166,14 @@ impl Connection {
         }
         let ipv6 = self.attached.iter().any(|one| one.endpoint.leased(true).is_some());
         warnings::about(&mut self.kernel, &bridges, ipv6)
+    }
+
+    /// Before a container that lives on gets something new of its networks: what somebody else took away is there again.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn ensure_networks(&mut self, container: &Container) -> Result<()> {
+        self.attached.iter().try_for_each(|attached| attached.ensure_network(container, &mut self.kernel))
     }
 
     /// The container has come to a network or left one, or one that it is linked to has started or ended.

@@ -52,6 +52,7 @@ impl Connection {
     /// What the kernel refuses; then none of them is published.
     pub fn publish(&mut self, container: &Container, published: Published) -> Result<()> {
         let Published { mappings, held } = published;
+        self.ensure_networks(container)?;
         let steps = self.elements(&mappings);
         let addresses = outlet::addresses(&self.legs());
         self.mappings.extend(&mappings);
