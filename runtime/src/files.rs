@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The version that this Pontoon writes into its records.
 pub const VERSION: u32 = 1;
@@ -117,13 +117,19 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     };
     let shown = || path.display().to_string();
     let corrupted = |why: String| Unusable::Corrupted { path: shown(), why };
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| corrupted(error.to_string()))?;
-    let version = value.get("version").and_then(serde_json::Value::as_u64);
-    match version {
+    // Read by itself first: what a newer version holds is unknown.
+    let found: Version = serde_json::from_slice(&bytes).map_err(|error| corrupted(error.to_string()))?;
+    match found.version {
         None => Err(corrupted("it has no version".into()).into()),
         Some(version) if version > u64::from(VERSION) => Err(Unusable::Newer { path: shown(), version }.into()),
-        Some(_) => Ok(Some(serde_json::from_value(value).map_err(|error| corrupted(error.to_string()))?)),
+        Some(_) => Ok(Some(serde_json::from_slice(&bytes).map_err(|error| corrupted(error.to_string()))?)),
     }
+}
+
+/// The part of a record that every version has.
+#[derive(Deserialize)]
+struct Version {
+    version: Option<u64>,
 }
 
 #[cfg(test)]
