@@ -68,7 +68,10 @@ pub fn remove(host: &Host, args: &PortChangeArgs) -> Result<i32> {
         if args.dry_run {
             return tell(&container, args, PortsVerb::Remove);
         }
+        // As it is under the lock: somebody else may have changed it since it was looked up.
+        let mut before = Network::default();
         change(&container, |network| {
+            before.clone_from(network);
             settle_choices(network, &running, host.config.publish.ports);
             for mapping in &asked {
                 network.publish =
@@ -77,7 +80,6 @@ pub fn remove(host: &Host, args: &PortChangeArgs) -> Result<i32> {
         })?;
         let told = tell(&container, args, PortsVerb::Remove);
         if told.is_err() {
-            let before = container.record.network.clone();
             change(&container, |network| {
                 (network.publish, network.publish_all) = (before.publish, before.publish_all);
             })?;
