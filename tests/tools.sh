@@ -14,6 +14,7 @@ test       command -v nft                                      nftables
 test       test -e /usr/include/seccomp.h                      libseccomp-dev
 test       command -v ip                                       iproute2
 test       command -v setsid                                   util-linux
+test       command -v iptables                                 iptables
 test       command -v ping                                     iputils-ping
 test       command -v sysctl                                   procps
 test       command -v hostname                                 hostname

@@ -2,7 +2,7 @@
 
 use pontoon_tests::{Host, eventually};
 
-use crate::given::{SOON, sleeper};
+use crate::given::{SOON, fetch_from_lan, sleeper};
 
 /// A host with two networks of known addresses.
 fn two_networks() -> Host {
@@ -86,7 +86,7 @@ fn root_a_running_container_joins_and_leaves_a_network() {
 fn root_the_way_out_and_its_ports_move_to_the_next_network() {
     let host = two_networks();
     host.sh("pontoon run -d --name x --network front -p 8080:80 busybox httpd -f -p 80 -h /etc").ok();
-    let answers = |host: &Host| host.lan("wget -q -T 2 -O - http://203.0.113.2:8080/hostname").out().len() > 1;
+    let answers = |host: &Host| fetch_from_lan(host, "http://203.0.113.2:8080/hostname").is_ok();
     eventually("the server answers", SOON, || answers(&host));
     host.sh("pontoon network connect back x").ok();
     assert_eq!(way_out(&host, "x"), "default via 10.81.0.1 dev eth0");
@@ -232,7 +232,7 @@ fn root_ports_are_published_as_soon_as_there_is_a_way_out() {
     assert_eq!(host.sh("pontoon port x").ok(), "", "nothing leads out");
     host.sh("pontoon network connect front x").ok();
     assert_eq!(host.sh("pontoon port x").ok().lines().next(), Some("80/tcp -> 0.0.0.0:8080"));
-    let answers = |host: &Host| host.lan("wget -q -T 2 -O - http://203.0.113.2:8080/hostname").out().len() > 1;
+    let answers = |host: &Host| fetch_from_lan(host, "http://203.0.113.2:8080/hostname").is_ok();
     eventually("the server answers", SOON, || answers(&host));
     host.sh("pontoon network disconnect front x").ok();
     assert_eq!(host.sh("pontoon port x").ok(), "");
