@@ -142,13 +142,15 @@ fn root_a_cable_keeps_nobody_s_namespace_alive() {
     let host = with_link();
     host.sh("pontoon network create back; pontoon network create -d p2p --subnet 10.1.2.0/31 link2").ok();
     sleeper(&host, "a", "--network back --network link1");
-    sleeper(&host, "c", "--network link2");
+    sleeper(&host, "c", "--network back --network link2");
     // b lays two cables, one after the other.
     sleeper(&host, "b", "--network link1 --network link2");
     assert!(pings(&host, "b", "a") && pings(&host, "b", "c") && pings(&host, "c", "b"));
-    let device = host.inspect("{{range .NetworkSettings.Networks}}{{.HostDevice}}{{end}}", "a");
-    host.sh("pontoon stop -t 0 a").ok();
-    eventually("its devices have gone with it", SOON, || host.sh(&format!("ip link show {device}")).code != 0);
+    for name in ["a", "c"] {
+        let device = host.inspect("{{range .NetworkSettings.Networks}}{{.HostDevice}}{{end}}", name);
+        host.sh(&format!("pontoon stop -t 0 {name}")).ok();
+        eventually("its devices have gone with it", SOON, || host.sh(&format!("ip link show {device}")).code != 0);
+    }
     host.sh("pontoon rm -f a b c; pontoon network rm back link2").ok();
     gone(&host);
 }
